@@ -1,0 +1,215 @@
+"""Many molecules or crystals as flat arrays, ready for compiled loops."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmlstudio.chem.elements import SYMBOLS
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Numbers = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """A view of one structure: nothing is copied.
+
+    Attributes
+    ----------
+    numbers : (N,) uint8
+        Atomic numbers.
+    positions : (N, 3) float64, Å
+    cell : (3, 3) float64 or None, Å
+        Lattice vectors in rows; None for a molecule.
+    """
+
+    numbers: Numbers
+    positions: Floats
+    cell: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def symbols(self) -> list[str]:
+        """Element symbols, atom by atom."""
+        return [SYMBOLS[z] for z in self.numbers]
+
+    @property
+    def formula(self) -> str:
+        """Hill formula: C, H, then the others alphabetically."""
+        return formula(self.numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class Structures:
+    """`n` structures with `A` atoms altogether.
+
+    Attributes
+    ----------
+    numbers : (A,) uint8
+        Atomic numbers of all atoms, structure after structure.
+    positions : (A, 3) float64, Å
+    offsets : (n + 1,) int64
+        Atoms of structure i are ``offsets[i]:offsets[i + 1]``.
+    cells : (n, 3, 3) float64 or None, Å
+        Lattice vectors in rows; a row of zeros where a structure has none; None when no structure is periodic.
+    """
+
+    numbers: Numbers
+    positions: Floats
+    offsets: Ints
+    cells: Floats | None = None
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        # asanyarray keeps memory maps; nothing is copied when the types are right
+        set_ = object.__setattr__
+        set_(self, "numbers", np.asanyarray(self.numbers, dtype=np.uint8))
+        set_(self, "positions", np.asanyarray(self.positions, dtype=np.float64))
+        set_(self, "offsets", np.asanyarray(self.offsets, dtype=np.int64))
+        if self.cells is not None:
+            set_(self, "cells", np.asanyarray(self.cells, dtype=np.float64))
+        atoms = len(self.numbers)
+        if self.positions.shape != (atoms, 3):
+            raise ValueError(f"positions have shape {self.positions.shape}, expected ({atoms}, 3)")
+        if len(self.offsets) == 0 or self.offsets[0] != 0 or self.offsets[-1] != atoms:
+            raise ValueError("offsets must start at 0 and end at the number of atoms")
+        if self.cells is not None and self.cells.shape != (len(self), 3, 3):
+            raise ValueError(f"cells have shape {self.cells.shape}, expected ({len(self)}, 3, 3)")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> Structure:
+        n = len(self)
+        if not -n <= index < n:
+            raise IndexError(f"structure {index} of {n}")
+        index = int(index) % n
+        a, b = self.offsets[index], self.offsets[index + 1]
+        cell = None
+        if self.cells is not None and self.cells[index].any():
+            cell = self.cells[index]
+        return Structure(self.numbers[a:b], self.positions[a:b], cell)
+
+    def __iter__(self) -> Iterator[Structure]:
+        return (self[i] for i in range(len(self)))
+
+    def take(self, indices: Any) -> Structures:
+        """A copy with the chosen structures (indices, slice or boolean mask), in that order."""
+        chosen = np.arange(len(self))[indices]
+        sizes = self.sizes[chosen]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        atoms = np.repeat(self.offsets[chosen] - offsets[:-1], sizes) + np.arange(offsets[-1])
+        cells = None if self.cells is None else self.cells[chosen]
+        return Structures(self.numbers[atoms], self.positions[atoms], offsets, cells)
+
+    @classmethod
+    def from_lists(
+        cls,
+        numbers: Iterable[Any],
+        positions: Iterable[Any],
+        cells: Iterable[Any] | None = None,
+    ) -> Structures:
+        """Join per-structure arrays ``(N,)`` and ``(N, 3)`` (and cells or None, one for each structure)."""
+        z = [np.asarray(a, dtype=np.uint8) for a in numbers]
+        r = [np.asarray(a, dtype=np.float64).reshape(-1, 3) for a in positions]
+        offsets = np.concatenate([[0], np.cumsum([len(a) for a in z])]).astype(np.int64)
+        boxes = None
+        if cells is not None:
+            given = [np.zeros((3, 3)) if c is None else np.asarray(c, dtype=np.float64) for c in cells]
+            if any(c.any() for c in given):
+                boxes = np.array(given)
+        if not z:
+            return cls(np.zeros(0, np.uint8), np.zeros((0, 3)), offsets, boxes)
+        return cls(np.concatenate(z), np.concatenate(r), offsets, boxes)
+
+    @property
+    def sizes(self) -> Ints:
+        """(n,) number of atoms of each structure."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def species(self) -> Species:
+        """Elements and their largest counts."""
+        return Species.of(self)
+
+    @cached_property
+    def is_uniform(self) -> bool:
+        """Whether all structures have the same atoms in the same order (frames of a trajectory)."""
+        n = len(self)
+        if n < 2:
+            return False
+        sizes = self.sizes
+        if not (sizes == sizes[0]).all():
+            return False
+        table = self.numbers.reshape(n, int(sizes[0]))
+        return bool((table == table[0]).all())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content hash (32 hex digits) of numbers, positions, offsets and cells."""
+        h = hashlib.blake2b(digest_size=16)
+        for array in (self.numbers, self.positions, self.offsets, self.cells):
+            if array is not None:
+                h.update(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data)
+        return h.hexdigest()
+
+    def formulas(self) -> list[str]:
+        """Hill formula of each structure."""
+        return [formula(self.numbers[a:b]) for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
+
+
+@dataclass(frozen=True)
+class Species:
+    """Which elements a set has and how many of each at most: what fixes the columns of a representation.
+
+    Attributes
+    ----------
+    numbers : tuple of int
+        Atomic numbers, ascending.
+    counts : tuple of int
+        Largest count of that element in one structure.
+    n_max : int
+        Largest number of atoms in one structure.
+    """
+
+    numbers: tuple[int, ...]
+    counts: tuple[int, ...]
+    n_max: int
+
+    @classmethod
+    def of(cls, structures: Structures) -> Species:
+        """Counted over all structures."""
+        n = len(structures)
+        owner = np.repeat(np.arange(n), structures.sizes)
+        found = np.unique(structures.numbers)
+        counts = [int(np.bincount(owner[structures.numbers == z], minlength=1).max(initial=0)) for z in found]
+        return cls(tuple(int(z) for z in found), tuple(counts), int(structures.sizes.max(initial=0)))
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Element symbols in the order of `numbers`."""
+        return tuple(SYMBOLS[z] for z in self.numbers)
+
+    def count(self, number: int) -> int:
+        """Largest count of the element; 0 if the set has none."""
+        return dict(zip(self.numbers, self.counts, strict=True)).get(number, 0)
+
+
+def formula(numbers: Any) -> str:
+    """Hill formula of atomic numbers: C, H, then the others alphabetically (all alphabetically without C)."""
+    found, counts = np.unique(np.asarray(numbers), return_counts=True)
+    tally = {SYMBOLS[z]: int(c) for z, c in zip(found, counts, strict=True)}
+    order = sorted(tally)
+    if "C" in tally:
+        order = ["C", *(["H"] if "H" in tally else []), *(s for s in order if s not in ("C", "H"))]
+    return "".join(s + (str(tally[s]) if tally[s] > 1 else "") for s in order)
