@@ -82,8 +82,11 @@ class Representation(Parameterised):
     """A few sentences for the panel: definition, when to use it, what it cannot see."""
     reference: ClassVar[str] = ""
     """Literature."""
-    invariances: ClassVar[frozenset[str]] = frozenset({"translation", "rotation", "reflection", "permutation"})
-    """Under which operations the features should not change; the tests hold each entry of the registry to it."""
+
+    @property
+    def invariances(self) -> frozenset[str]:
+        """Under which operations the features do not change; the tests hold each entry of the registry to it."""
+        return frozenset({"translation", "rotation", "reflection", "permutation"})
 
     @abstractmethod
     def size(self, species: Species) -> int:
@@ -142,9 +145,13 @@ class Representation(Parameterised):
         """The array to fill: the caller's, checked, or a new one."""
         shape = (self.rows(structures), self.size(species))
         if out is None:
+            if np.dtype(dtype) not in (np.float64, np.float32):
+                raise ValueError(f"dtype is {np.dtype(dtype)}, expected float64 or float32")
             return np.empty(shape, dtype=dtype)
         if out.shape != shape or out.dtype not in (np.float64, np.float32):
             raise ValueError(f"out has shape {out.shape} and type {out.dtype}, expected {shape} of float64 or float32")
+        if not out.flags.c_contiguous or not out.flags.writeable:
+            raise ValueError("out must be C-contiguous and writeable")
         return out
 
 
@@ -159,3 +166,11 @@ def check_fits(structures: Structures, species: Species) -> None:
             )
     if own.n_max > species.n_max:
         raise ValueError(f"a structure has {own.n_max} atoms, but the columns were fixed for at most {species.n_max}")
+
+
+def columns_for(structures: Structures, species: Species | None) -> Species:
+    """What fixes the columns: `species`, to which `structures` must fit, or that of `structures` when None."""
+    if species is None:
+        return structures.species
+    check_fits(structures, species)
+    return species

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Checks everything: style, types, layers, tests under a virtual display. Goes through all steps and fails if one failed.
+#   bash installer/test.sh [--fast] [PYTEST ARGUMENT…]
+#       --fast        leave out the tests marked slow (and say so)
+#   bash installer/test.sh --benchmarks [NAME…] [--write]
+#       the comparisons with other packages instead of the tests; --write renews docs/benchmarks.md
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+benchmarks=false
+fast=false
+rest=()
+for argument in "$@"; do
+  case "$argument" in
+    --benchmarks) benchmarks=true ;;
+    --fast) fast=true ;;
+    -h | --help)
+      sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      exit 0
+      ;;
+    *) rest+=("$argument") ;;
+  esac
+done
+
+ensure_setup dev virtual
+start_display
+
+# The packages that the benchmarks compare with: their pins clash with ours, so they have an environment of their own.
+ensure_peers() {
+  local folder="$ROOT/.venv-peers" list="$ROOT/tests/benchmarks/requirements-peers.txt" key
+  key="$(digest "$list")"
+  if [[ -x "$folder/bin/python" && -f "$folder/.set-up" && "$(<"$folder/.set-up")" == "$key" ]]; then
+    return
+  fi
+  say "Installing the packages to compare with into .venv-peers (once)…"
+  make_venv "$folder"
+  if ! pip_install "$folder/bin/python" -r "$list"; then
+    # no wheel for this machine: some are Fortran and C++ at heart
+    if command -v gfortran >/dev/null && command -v g++ >/dev/null; then
+      fail "pip could not install the packages to compare with" "see the lines above"
+    fi
+    install_packages gfortran g++ "python$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-dev"
+    pip_install "$folder/bin/python" -r "$list" ||
+      fail "pip could not install the packages to compare with" "see the lines above"
+  fi
+  printf '%s\n' "$key" >"$folder/.set-up"
+}
+
+cd "$ROOT"
+if "$benchmarks"; then
+  ensure_peers
+  # BLAS picks its kernels by the processor; an override would bend the comparison
+  unset OPENBLAS_CORETYPE
+  code=0
+  "$PYTHON" tests/benchmarks/run.py --peers "$ROOT/.venv-peers/bin/python" ${rest[@]+"${rest[@]}"} || code=$?
+  exit "$code"
+fi
+
+if "$fast"; then
+  rest=(-m "not slow" ${rest[@]+"${rest[@]}"})
+fi
+
+failed=()
+step() {
+  local name="$1" began=$SECONDS
+  shift
+  say ""
+  say "== $name"
+  if "$@"; then
+    say "== $name: passed ($((SECONDS - began)) s)"
+  else
+    say "== $name: FAILED ($((SECONDS - began)) s)"
+    failed+=("$name")
+  fi
+}
+
+step "ruff check" "$PYTHON" -m ruff check .
+step "ruff format" "$PYTHON" -m ruff format --check .
+step "mypy" "$PYTHON" -m mypy
+step "layers" "$PYTHON" -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+step "tests" "$PYTHON" -m pytest ${rest[@]+"${rest[@]}"}
+
+say ""
+if "$fast"; then
+  say "--fast: the tests marked slow were left out (their number is among the deselected above)."
+fi
+if ((${#failed[@]})); then
+  printf 'FAILED: %s\n' "$(IFS=,; echo "${failed[*]}" | sed 's/,/, /g')"
+  exit 1
+fi
+say "All steps passed."

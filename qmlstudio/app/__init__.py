@@ -1,0 +1,1 @@
+"""The application without its window: store, pipeline, jobs, autosave, preferences. QtCore only."""

@@ -1,0 +1,248 @@
+"""Opening and saving, in jobs: files, folders, pasted text, sessions, and what a crash left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from qmlstudio.app.autosave import Autosave, Recovery, discard
+from qmlstudio.app.jobs import Job, JobRunner
+from qmlstudio.app.pipeline import Pipeline
+from qmlstudio.app.preferences import Preferences
+from qmlstudio.app.store import Store
+from qmlstudio.chem.dataset import Dataset
+from qmlstudio.learning.embedding_base import Coordinates
+from qmlstudio.progress import Progress
+from qmlstudio.session import document as documents
+from qmlstudio.session.document import SUFFIX, Document
+from qmlstudio.session.scripting import open_dataset, with_derived
+
+SLOT = "documents"
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where a document that is being opened comes from."""
+
+    title: str
+    path: str = ""
+    is_session: bool = False
+    recovery: Recovery | None = None
+
+
+class Documents(QObject):
+    """What File → Open, Save and Paste do, without any dialog.
+
+    Signals
+    -------
+    opened(title)
+        A data set or session is on screen.
+    saved(path)
+    failed(message, details)
+    notice(text)
+        Something that people should know, though it went well.
+    path_changed()
+        Another session file, or none, is current.
+    """
+
+    opened = Signal(str)
+    saved = Signal(str)
+    failed = Signal(str, str)
+    notice = Signal(str)
+    path_changed = Signal()
+
+    def __init__(
+        self,
+        store: Store,
+        runner: JobRunner,
+        pipeline: Pipeline,
+        preferences: Preferences,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._runner = runner
+        self._pipeline = pipeline
+        self._preferences = preferences
+        self.path = ""
+        self.autosave = Autosave(self._snapshot, self._title, self)
+        store.changed.connect(self._on_store_changed)
+
+    # -- opening
+
+    def open_paths(self, paths: Sequence[str]) -> None:
+        """Open one session, one data file, folder or archive, or several files as one set."""
+        if not paths:
+            return
+        if len(paths) == 1 and paths[0].lower().endswith(SUFFIX):
+            self._open(_Origin(Path(paths[0]).name, paths[0], True), partial(documents.read, paths[0]))
+        elif len(paths) == 1:
+            self._open(_Origin(Path(paths[0]).name, paths[0]), partial(_read_one, paths[0]))
+        else:
+            self._open(_Origin(self.tr("{} files").format(len(paths)), paths[0]), partial(_read_many, list(paths)))
+
+    def open_text(self, text: str) -> None:
+        """Open pasted xyz or SMILES text."""
+        if text.strip():
+            self._open(_Origin(self.tr("pasted structures")), partial(_read_text, text))
+        else:
+            self.failed.emit(self.tr("The clipboard holds no text. Copy xyz or SMILES first."), "")
+
+    def recover(self, recovery: Recovery) -> None:
+        """Open what a killed process left behind; the file is removed once its content is on screen."""
+        self._open(
+            _Origin(recovery.title or self.tr("recovered session"), str(recovery.path), True, recovery),
+            partial(documents.read, str(recovery.path)),
+        )
+
+    def _open(self, origin: _Origin, read: Callable[[Progress], Dataset | Document]) -> None:
+        # reading and the pipeline share a lane: whoever opens a file does not wait for the map of the old one
+        self._runner.cancel("pipeline")
+        self._runner.submit(
+            Job(
+                key=f"open {origin.title} {id(read)}",
+                slot=SLOT,
+                title=self.tr("Open {}").format(origin.title),
+                compute=read,
+                done=partial(self._on_read, origin),
+                failed=partial(self._on_read_failed, origin),
+                lane="batch",
+                priority=100,
+            )
+        )
+
+    def _on_read(self, origin: _Origin, result: Dataset | Document) -> None:
+        if isinstance(result, Dataset):
+            self._store.open_dataset(result)
+            self._set_path("")
+        else:
+            self._show_document(result)
+            self._set_path("" if origin.recovery else origin.path)
+        if origin.path and not origin.recovery and not origin.path.startswith("builtin:"):
+            self._preferences.add_recent_file(origin.path)
+        if origin.recovery is not None:
+            discard(origin.recovery)
+            self.autosave.touch()
+        elif origin.path:
+            self._store.mark_saved()
+            self.autosave.clear()
+        self.opened.emit(origin.title)
+        if isinstance(result, Document) and result.notice:
+            self.notice.emit(result.notice)
+        dataset = self._store.dataset
+        if dataset is not None and dataset.problems:
+            first = dataset.problems[0]
+            text = self.tr("{:,} structures opened; {:,} could not be used. First: {}")
+            self.notice.emit(text.format(len(dataset), len(dataset.problems), first))
+
+    def _show_document(self, document: Document) -> None:
+        if document.dataset is None:
+            return
+        # the known map goes into the cache before anybody asks for it
+        self._pipeline.enabled = False
+        self._store.open_dataset(document.dataset, document.session)
+        if document.coordinates is not None:
+            self._pipeline.seed("map", document.coordinates)
+        self._pipeline.enabled = True
+        self._pipeline.advance()
+
+    def _on_read_failed(self, origin: _Origin, error: BaseException, details: str) -> None:
+        if origin.path:
+            self._preferences.remove_recent_file(origin.path) if not Path(origin.path).exists() else None
+        self.failed.emit(str(error) or type(error).__name__, details)
+        self._pipeline.advance()
+
+    # -- saving
+
+    def save(self, path: str = "", wait: bool = False) -> None:
+        """Save the session, under its own name unless another is given.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when it is on disk (when the window is about to close).
+        """
+        goal = path or self.path
+        if goal and not goal.lower().endswith(SUFFIX):
+            goal += SUFFIX
+        document = self._document()
+        session = self._store.session
+        if wait:
+            try:
+                documents.write(document, goal)
+            except Exception as error:
+                self.failed.emit(str(error), "")
+                return
+            self._on_written(goal, session, None)
+            return
+        self._runner.submit(
+            Job(
+                key=f"save {goal} {id(document)}",
+                slot="save",
+                title=self.tr("Save {}").format(Path(goal).name),
+                compute=partial(_write, document, goal),
+                done=partial(self._on_written, goal, session),
+                failed=self._on_write_failed,
+                lane="interactive",
+                priority=50,
+            )
+        )
+
+    def _on_written(self, path: str, session: object, _result: None) -> None:
+        if session is self._store.session:
+            self._store.mark_saved()
+            self.autosave.clear()
+        self._set_path(path)
+        self._preferences.add_recent_file(path)
+        self.saved.emit(path)
+
+    def _on_write_failed(self, error: BaseException, details: str) -> None:
+        self.failed.emit(str(error), details)
+
+    # -- inside
+
+    def _document(self) -> Document:
+        result = self._store.result("map")
+        known = result if isinstance(result, Coordinates) and self._store.result_key("map") else None
+        return Document(self._store.session, self._store.dataset, known)
+
+    def _snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        return documents.to_storage(self._document())
+
+    def _title(self) -> str:
+        return Path(self.path).name if self.path else self._store.session.dataset.name
+
+    def _set_path(self, path: str) -> None:
+        self.path = path
+        self.path_changed.emit()
+
+    def _on_store_changed(self, _names: frozenset[str]) -> None:
+        if self._store.dataset is not None and self._store.is_modified:
+            self.autosave.touch()
+
+
+def _read_one(path: str, progress: Progress) -> Dataset:
+    return open_dataset(path, progress)
+
+
+def _read_many(paths: list[str], progress: Progress) -> Dataset:
+    from qmlstudio.chem.readers import open_paths
+
+    return with_derived(open_paths(paths, progress))
+
+
+def _read_text(text: str, progress: Progress) -> Dataset:
+    from qmlstudio.chem.readers import read_text
+
+    return with_derived(read_text(text, progress=progress))
+
+
+def _write(document: Document, path: str, progress: Progress) -> None:
+    progress.check()
+    documents.write(document, path)

@@ -1,0 +1,263 @@
+"""The one mutable place: current session, its history, the data sets, the latest results."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from qmlstudio.chem.dataset import Dataset
+from qmlstudio.session.selection import Selection
+from qmlstudio.session.session import Session
+
+MERGE_SECONDS = 1.0
+HISTORY = 200
+MAX_PINS = 16
+_MERGED = frozenset({"representation", "embedding", "coloring", "map_view", "structure_look", "selection"})
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A session to return to, and what was changed when it was left."""
+
+    session: Session
+    names: frozenset[str]
+    text: str
+
+
+class Store(QObject):
+    """Current :class:`Session` and everything that hangs on it. Views ask it and tell it; they never ask each other.
+
+    Signals
+    -------
+    changed(names)
+        Frozen set of the session's fields that differ from before.
+    results_changed(name)
+        "features", "neighbors" or "map" was published, cleared, or moved on.
+    hovered(index)
+        Structure under the cursor somewhere; -1 for none.
+    atoms_hovered(atoms), picked_changed(atoms)
+        Atoms of the active structure lit by one panel, picked in another.
+    failed(name, message, details)
+        A result could not be computed.
+    history_changed()
+        Undo and redo texts differ.
+    """
+
+    changed = Signal(object)
+    results_changed = Signal(str)
+    hovered = Signal(int)
+    atoms_hovered = Signal(object)
+    picked_changed = Signal(object)
+    failed = Signal(str, str, str)
+    history_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = Session()
+        self._datasets: dict[str, Dataset] = {}
+        self._undo: deque[_Step] = deque(maxlen=HISTORY)
+        self._redo: list[_Step] = []
+        self._last_edit = (0.0, frozenset[str]())
+        self._results: dict[str, tuple[str, Any]] = {}
+        self._errors: dict[str, str] = {}
+        self._picked: tuple[int, ...] = ()
+        self._saved: Session = self._session
+
+    # -- what there is
+
+    @property
+    def session(self) -> Session:
+        """The current session."""
+        return self._session
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """The data set that the session is about; None before one was opened."""
+        return self._datasets.get(self._session.dataset.fingerprint)
+
+    @property
+    def active(self) -> int | None:
+        """The structure that the panels show."""
+        return self._session.selection.active
+
+    @property
+    def picked(self) -> tuple[int, ...]:
+        """Picked atoms of the active structure, in the order of picking."""
+        return self._picked
+
+    @property
+    def is_modified(self) -> bool:
+        """Whether the session differs from the one last saved or opened."""
+        return bool(self._session.differing(self._saved))
+
+    def mark_saved(self) -> None:
+        """The current session is on disk."""
+        self._saved = self._session
+
+    # -- changing the session
+
+    def update(self, text: str = "", **values: Any) -> None:
+        """Replace fields of the session; the step can be undone under the name `text`.
+
+        Edits of the same parameters within a second are one step; a new lasso is always a step of its own.
+        """
+        new = replace(self._session, **values)
+        names = new.differing(self._session)
+        if not names:
+            return
+        now = time.monotonic()
+        last, last_names = self._last_edit
+        merge = names == last_names and now - last < MERGE_SECONDS and names <= _MERGED and bool(self._undo)
+        if merge and "selection" in names:
+            merge = np.array_equal(new.selection.mask, self._session.selection.mask)
+        if not merge:
+            self._undo.append(_Step(self._session, names, text or ", ".join(sorted(names)).replace("_", " ")))
+        self._redo.clear()
+        self._last_edit = (now, names)
+        self._apply(new)
+
+    def open_dataset(self, dataset: Dataset, session: Session | None = None) -> None:
+        """Show a data set; with `session`, as that one says (its history is kept, so undo returns to the former set)."""
+        self._datasets[dataset.fingerprint] = dataset
+        new = session if session is not None else self._session.with_dataset(dataset)
+        if self._session.dataset.fingerprint:
+            self._undo.append(
+                _Step(self._session, new.differing(self._session), self.tr("open {}").format(dataset.name))
+            )
+        self._redo.clear()
+        self._last_edit = (0.0, frozenset())
+        self._apply(new)
+        self._forget_datasets()
+
+    def set_active(self, index: int | None) -> None:
+        """Make a structure the one that all panels show."""
+        selection = self._session.selection
+        if index != selection.active:
+            self.update(self.tr("go to structure"), selection=selection.with_active(index))
+
+    def select(self, mask: Any, operation: str, origin: str) -> None:
+        """Combine a mask with the selection: "replace", "add", "subtract" or "intersect"."""
+        self.update(origin, selection=self._session.selection.combine(np.asarray(mask, bool), operation, origin))
+
+    def clear_selection(self) -> None:
+        """Select nothing; the active structure stays."""
+        selection = self._session.selection
+        if selection.count:
+            self.update(self.tr("clear selection"), selection=Selection.none(len(selection), selection.active))
+
+    def toggle_pin(self, index: int) -> None:
+        """Pin a structure, or unpin it."""
+        pins = self._session.pins
+        if index in pins:
+            self.update(self.tr("unpin"), pins=tuple(i for i in pins if i != index))
+        elif len(pins) < MAX_PINS:
+            self.update(self.tr("pin"), pins=(*pins, index))
+
+    def escape(self) -> None:
+        """Esc: clears the pins first, then the selection."""
+        if self._session.pins:
+            self.update(self.tr("clear pins"), pins=())
+        else:
+            self.clear_selection()
+
+    # -- passing states that are no part of the session
+
+    def hover(self, index: int) -> None:
+        """A structure is under the cursor; -1 for none."""
+        self.hovered.emit(index)
+
+    def hover_atoms(self, atoms: tuple[int, ...]) -> None:
+        """Atoms of the active structure to light up."""
+        self.atoms_hovered.emit(tuple(atoms))
+
+    def pick(self, atoms: tuple[int, ...]) -> None:
+        """Atoms of the active structure were picked."""
+        if atoms != self._picked:
+            self._picked = tuple(atoms)
+            self.picked_changed.emit(self._picked)
+
+    # -- history
+
+    @property
+    def undo_text(self) -> str:
+        """What undo would take back; empty when there is nothing."""
+        return self._undo[-1].text if self._undo else ""
+
+    @property
+    def redo_text(self) -> str:
+        """What redo would do again; empty when there is nothing."""
+        return self._redo[-1].text if self._redo else ""
+
+    def undo(self) -> None:
+        """Return to the session before the last step."""
+        if self._undo:
+            step = self._undo.pop()
+            self._redo.append(_Step(self._session, step.names, step.text))
+            self._last_edit = (0.0, frozenset())
+            self._apply(step.session)
+
+    def redo(self) -> None:
+        """Take back the last undo."""
+        if self._redo:
+            step = self._redo.pop()
+            self._undo.append(_Step(self._session, step.names, step.text))
+            self._last_edit = (0.0, frozenset())
+            self._apply(step.session)
+
+    # -- results
+
+    def result(self, name: str) -> Any:
+        """The latest published result; None when there is none (yet)."""
+        return self._results.get(name, ("", None))[1]
+
+    def result_key(self, name: str) -> str:
+        """The key of the latest published result; empty while it is still moving or absent."""
+        return self._results.get(name, ("", None))[0]
+
+    def error(self, name: str) -> str:
+        """Why a result is absent; empty when it is not."""
+        return self._errors.get(name, "")
+
+    def publish(self, name: str, key: str, value: Any) -> None:
+        """A stage's result (key empty: an intermediate one)."""
+        if key and self.result_key(name) == key and self._results[name][1] is value:
+            return
+        self._results[name] = (key, value)
+        self._errors.pop(name, None)
+        self.results_changed.emit(name)
+
+    def fail(self, name: str, message: str, details: str) -> None:
+        """A stage failed; its last result stays on screen."""
+        self._errors[name] = message
+        self.failed.emit(name, message, details)
+
+    # -- inside
+
+    def _apply(self, new: Session) -> None:
+        old, self._session = self._session, new
+        names = new.differing(old)
+        if "dataset" in names:
+            self._results.clear()
+            self._errors.clear()
+        if new.selection.active != old.selection.active or "dataset" in names:
+            dataset = self.dataset
+            same_atoms = "dataset" not in names and dataset is not None and dataset.ordered
+            if self._picked and not same_atoms:
+                self._picked = ()
+                self.picked_changed.emit(())
+        if names:
+            self.changed.emit(names)
+        self.history_changed.emit()
+
+    def _forget_datasets(self) -> None:
+        """Drop data sets to which no step of the history returns."""
+        needed = {s.session.dataset.fingerprint for s in (*self._undo, *self._redo)} | {
+            self._session.dataset.fingerprint
+        }
+        for fingerprint in set(self._datasets) - needed:
+            del self._datasets[fingerprint]

@@ -1,0 +1,54 @@
+"""Where numba keeps its compiled loops. Call :func:`prepare` before numba is imported for the first time.
+
+Standard library and platformdirs only: every layer may call it, and it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+VARIABLE = "NUMBA_CACHE_DIR"
+PACKAGES = ("representations", "learning", "widgets")
+"""Where compiled loops live."""
+
+
+def cache_folder() -> Path:
+    """The folder of compiled loops in the user's cache: one per version of the program, of Python and of the loops.
+
+    numba notices that the file of a cached function has changed, but not that of a function it calls.
+    """
+    import platformdirs
+
+    from qmlstudio import __version__
+
+    root, state = Path(__file__).resolve().parent, hashlib.blake2b(digest_size=5)
+    for package in PACKAGES:
+        for path in sorted((root / package).glob("*.py")):
+            # files without a loop change often and matter to no cache
+            if (package != "widgets" or path.stem.endswith("_loops")) and (stat := path.stat()):
+                state.update(f"{package}/{path.name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
+    name = f"{__version__}-python{sys.version_info.major}.{sys.version_info.minor}-{state.hexdigest()}"
+    return Path(platformdirs.user_cache_dir("qmlstudio", appauthor=False)) / "numba" / name
+
+
+def prepare() -> Path:
+    """Set ``NUMBA_CACHE_DIR`` unless it is set, and return it.
+
+    The folder is made. Where that fails (read-only home) the variable stays unset and numba falls back to its own
+    choice: slower starts, nothing lost. A numba that was imported before is told, too.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen)
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return folder
+    os.environ[VARIABLE] = str(folder)
+    if "numba" in sys.modules:
+        sys.modules["numba"].config.CACHE_DIR = str(folder)
+    return folder

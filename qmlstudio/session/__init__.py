@@ -1,0 +1,1 @@
+"""What a person is working on, as data: session, selection, stages, cache and files. Knows no Qt."""

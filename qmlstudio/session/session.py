@@ -1,0 +1,181 @@
+"""The whole state of a piece of work, frozen: what is saved, undone, and resolved to stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from qmlstudio import representations
+from qmlstudio.chem.dataset import Dataset
+from qmlstudio.learning import embedding as embeddings
+from qmlstudio.learning.embedding_base import Embedding
+from qmlstudio.parameters import Parameterised, param
+from qmlstudio.representations.base import Representation
+from qmlstudio.session.coloring import Coloring
+from qmlstudio.session.selection import Selection
+
+VERSION = 1
+"""Of :meth:`Session.to_dict`; raised with every change that older programs cannot read."""
+
+
+@dataclass(frozen=True)
+class DatasetRef:
+    """Which data set a session is about; the data themselves are not part of it.
+
+    Attributes
+    ----------
+    name, path : str
+        `path` as in :class:`qmlstudio.chem.dataset.Source`; empty for pasted data, which are embedded when saved.
+    fingerprint : str
+    n : int
+    """
+
+    name: str = ""
+    path: str = ""
+    fingerprint: str = ""
+    n: int = 0
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DatasetRef:
+        """The reference to a data set in memory."""
+        return cls(dataset.name, dataset.source.path, dataset.fingerprint, len(dataset))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapView(Parameterised):
+    """What the map shows, beside its points and colours."""
+
+    name = "map"
+    title = "Map"
+
+    point_size: float | None = param(None, label="Point size", unit="px", low=1, high=40, step=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StructureLook(Parameterised):
+    """How a structure is drawn."""
+
+    name = "structure"
+    title = "Structure"
+
+    style: str = param(
+        "ball_and_stick",
+        label="Style",
+        choices=(("ball_and_stick", "ball and stick"), ("spacefill", "spacefill"), ("sticks", "sticks")),
+    )
+    hydrogens: bool = param(True, label="Hydrogens")
+    labels: str = param(
+        "none",
+        label="Labels",
+        choices=(("none", "none"), ("element", "elements"), ("index", "numbers"), ("both", "elements and numbers")),
+    )
+    cell: bool = param(True, label="Unit cell")
+    projection: str = param("perspective", label="Projection", choices=("perspective", "orthographic"))
+
+
+def _default_representation() -> Representation:
+    return representations.REGISTRY["coulomb_matrix"]()
+
+
+def _default_embedding() -> Embedding:
+    return embeddings.UMAP()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Everything that a user chose.
+
+    Attributes
+    ----------
+    dataset : DatasetRef
+    representation, embedding : what makes the map
+    selection : Selection
+    pins : tuple of int
+        Pinned structures in the order of their numbers, at most 16.
+    coloring : Coloring
+    map_view, structure_look : view states
+    measurements : tuple of tuple of int
+        Pinned distances, angles and dihedrals: 2–4 atoms each.
+    """
+
+    dataset: DatasetRef = DatasetRef()
+    representation: Representation = field(default_factory=_default_representation)
+    embedding: Embedding = field(default_factory=_default_embedding)
+    selection: Selection = field(default_factory=lambda: Selection.none(0))
+    pins: tuple[int, ...] = ()
+    coloring: Coloring = Coloring()
+    map_view: MapView = MapView()
+    structure_look: StructureLook = StructureLook()
+    measurements: tuple[tuple[int, ...], ...] = ()
+
+    def with_dataset(self, dataset: Dataset) -> Session:
+        """The session for another data set: what names structures or properties is reset, the methods stay."""
+        ref = DatasetRef.of(dataset)
+        return replace(
+            self,
+            dataset=ref,
+            selection=Selection.none(len(dataset), 0 if len(dataset) else None),
+            pins=(),
+            measurements=(),
+            coloring=replace(self.coloring, color_by=_first_color(dataset, self.coloring.color_by), hidden=""),
+        )
+
+    def differing(self, other: Session) -> frozenset[str]:
+        """Names of the fields that differ."""
+        return frozenset(f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "version": VERSION,
+            "dataset": vars(self.dataset).copy(),
+            "representation": self.representation.to_dict(),
+            "embedding": self.embedding.to_dict(),
+            "selection": self.selection.to_dict(),
+            "pins": list(self.pins),
+            "coloring": self.coloring.to_dict(),
+            "map_view": self.map_view.to_dict(),
+            "structure_look": self.structure_look.to_dict(),
+            "measurements": [list(m) for m in self.measurements],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Session:
+        """Inverse of :meth:`to_dict`; ValueError names what is wrong, or the newer version that is needed."""
+        version = data.get("version")
+        if not isinstance(version, int) or version > VERSION:
+            raise ValueError(f"session of version {version}: this program reads up to {VERSION}; install a newer one")
+        try:
+            n = int(data["dataset"]["n"])
+            selection = Selection.from_dict(data["selection"])
+            if len(selection) != n:
+                raise ValueError("the selection does not fit the data set")
+            return cls(
+                dataset=DatasetRef(**data["dataset"]),
+                representation=representations.from_dict(data["representation"]),
+                embedding=embeddings.from_dict(data["embedding"]),
+                selection=selection,
+                pins=tuple(int(i) for i in data["pins"] if 0 <= int(i) < n),
+                coloring=Coloring.from_dict(data["coloring"]),
+                map_view=MapView.from_dict(data["map_view"]),
+                structure_look=StructureLook.from_dict(data["structure_look"]),
+                measurements=tuple(tuple(int(a) for a in m) for m in data["measurements"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the session is incomplete: {error}") from error
+
+
+def _first_color(dataset: Dataset, wished: str) -> str:
+    """The property to colour by at first: the wished one, else a telling one, else the first number."""
+    names = [k for k, p in dataset.per_structure.items() if p.values.ndim == 1]
+    numbers = [k for k in names if not dataset.properties[k].is_text]
+    telling = (wished, "gap", "energy", "E", "atomization_energy", "pbe0")
+    return next((k for k in telling if k in names), next(_varying(dataset, numbers), ""))
+
+
+def _varying(dataset: Dataset, names: list[str]) -> Iterator[str]:
+    for name in names:
+        values = dataset.properties[name].values
+        if len(values) and (values != values[0]).any():
+            yield name

@@ -1,0 +1,1 @@
+"""The window: application, menus, dialogs. May know everything; nothing knows it."""

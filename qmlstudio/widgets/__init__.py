@@ -1,0 +1,1 @@
+"""Reusable widgets. They know arrays and structures, never the application; import them from their modules."""

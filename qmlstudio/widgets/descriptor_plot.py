@@ -1,0 +1,384 @@
+"""One structure's features, drawn as what they are: a labelled matrix, a spectrum, bags of bars, curves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from qmlstudio.chem.elements import NUMBERS
+from qmlstudio.widgets.descriptor_panels import BarsPanel, MatrixPanel, Panel, Style
+from qmlstudio.widgets.descriptor_scale import diverging, number, sequential
+from qmlstudio.widgets.theme import theme
+
+Array = NDArray[Any]
+_SYMBOL = re.compile(r"[A-Z][a-z]?")
+_READOUT = 19
+"""Height of the line that says what is under the mouse, px."""
+
+
+@dataclass(frozen=True, eq=False)
+class DescriptorData:
+    """The features of one structure and how to draw them; plain data.
+
+    Attributes
+    ----------
+    kind : "matrix", "spectrum", "bags" or "curves"
+    values : (d,) float
+        One row of features.
+    cells : (rows, columns) int or None
+        Matrix: which column of `values` stands in each cell, negative for none. A packed symmetric matrix names its
+        columns twice; ``representation.unpack(np.arange(d), species)`` gives this. None: d values fill a square.
+    groups : tuple of (title, start, stop)
+        Columns that belong together.
+    row_labels : tuple of str
+        Matrix: labels of the occupied rows ("C1", …); the rest is padding.
+    atoms : tuple of tuple of int, one for each column
+        Atoms that fill the column, 0-based; may be empty altogether.
+    atom_names : tuple of str
+        Names of the atoms in the file's order ("C1", "H2", …).
+    labels : sequence of str
+        A name for every column; may be empty.
+    unit : str
+    """
+
+    kind: Literal["matrix", "spectrum", "bags", "curves"]
+    values: Array
+    cells: Array | None = None
+    groups: tuple[tuple[str, int, int], ...] = ()
+    row_labels: tuple[str, ...] = ()
+    atoms: tuple[tuple[int, ...], ...] = ()
+    atom_names: tuple[str, ...] = ()
+    labels: Sequence[str] = ()
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=np.float64).ravel()
+        object.__setattr__(self, "values", values)
+        if self.kind == "matrix":
+            cells = self.cells
+            if cells is None:
+                side = round(len(values) ** 0.5)
+                if side * side != len(values):
+                    raise ValueError(f"{len(values)} values fill no square: say which column stands in which cell")
+                cells = np.arange(len(values)).reshape(side, side)
+            cells = np.asarray(cells, dtype=np.int64)
+            if cells.ndim != 2 or int(cells.max(initial=-1)) >= len(values):
+                raise ValueError(f"cells of shape {cells.shape} name columns that are not among {len(values)}")
+            object.__setattr__(self, "cells", cells)
+        for what in ("atoms", "labels"):
+            given = len(getattr(self, what))
+            if given not in (0, len(values)):
+                raise ValueError(f"{given} {what} for {len(values)} columns")
+
+    def atoms_of(self, column: int) -> tuple[int, ...]:
+        """The atoms of a column; empty where nobody said."""
+        return self.atoms[column] if 0 <= column < len(self.atoms) else ()
+
+    @cached_property
+    def columns_of_atoms(self) -> dict[frozenset[int], list[int]]:
+        """The columns of each set of atoms."""
+        found: dict[frozenset[int], list[int]] = {}
+        for column, atoms in enumerate(self.atoms):
+            if atoms:
+                found.setdefault(frozenset(atoms), []).append(column)
+        return found
+
+    def matching(self, atoms: frozenset[int]) -> list[int]:
+        """Columns that belong to picked atoms: of one atom all in which it has part, of more those between them."""
+        if len(atoms) == 1:
+            return [c for members, columns in self.columns_of_atoms.items() if atoms <= members for c in columns]
+        return [
+            c for members, columns in self.columns_of_atoms.items() if len(members) > 1 and members <= atoms for c in columns
+        ]
+
+    def name_of(self, column: int) -> str:
+        """What a column is: its atoms, else its label, else its number."""
+        atoms = self.atoms_of(column)
+        label = self.labels[column] if column < len(self.labels) else ""
+        # units stand behind the value
+        label = label.removesuffix(f" / {self.unit}") if self.unit else label
+        if not atoms:
+            return label or str(column + 1)
+        names = [self.atom_names[a] if a < len(self.atom_names) else str(a + 1) for a in atoms]
+        return "–".join(names) + (f"  {label}" if label else "")
+
+
+def element_of(label: str) -> int:
+    """Atomic number of the element with which a label begins ("Cl12" → 17); 0 when there is none."""
+    found = _SYMBOL.match(label)
+    if found is None:
+        return 0
+    return NUMBERS.get(found.group(), NUMBERS.get(found.group()[:1], 0))
+
+
+class DescriptorPlot(QWidget):
+    """Draws :class:`DescriptorData`; says which feature is under the mouse, shows which features atoms make.
+
+    Arrow keys move from feature to feature, Space pins, Esc unpins.
+    """
+
+    hovered = Signal(object, int)
+    """Atoms (tuple of int) and column under the mouse; ``(), -1`` when it leaves."""
+    clicked = Signal(int)
+    """The column that was pinned by a click; -1 when the pin was taken away."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._data: DescriptorData | None = None
+        self._reference: Array | None = None
+        self._panel: Panel | None = None
+        self._lut: Array | None = None
+        self._dark = False
+        self._hover = -1
+        self._pinned = -1
+        self._atoms: frozenset[int] = frozenset()
+        self._matching: list[int] = []
+        self._empty_text = self.tr("Choose a structure to see its features")
+        self.setMinimumSize(220, 160)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(self.tr("Features of the active structure"))
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, 320)
+
+    # what is shown
+
+    def data(self) -> DescriptorData | None:
+        """What is shown."""
+        return self._data
+
+    def set_data(self, data: DescriptorData | None) -> None:
+        """Show the features of a structure, or the empty state. What is pinned stays while it exists."""
+        old, self._data = self._data, data
+        same = data is not None and old is not None and old.kind == data.kind and len(old.values) == len(data.values)
+        if not same:
+            self._reference = None
+            self._pinned = -1
+            self._set_hover(-1)
+        self._matching = data.matching(self._atoms) if data is not None and self._atoms else []
+        self._make_panel()
+        self._say()
+
+    def set_reference(self, values: Array | None) -> None:
+        """Show the difference to these features (d,), those of a pinned structure; None shows the values again.
+
+        Raises ValueError when there are not as many as are shown. New data of another size drop the reference.
+        """
+        if values is not None:
+            values = np.asarray(values, dtype=np.float64).ravel()
+            if self._data is None or len(values) != len(self._data.values):
+                raise ValueError(f"{len(values)} values to compare with {0 if self._data is None else len(self._data.values)}")
+        self._reference = values
+        self._make_panel()
+
+    def set_highlight_atoms(self, atoms: Sequence[int]) -> None:
+        """Light up what picked atoms (0-based) make: one atom its row and column, two their cell, none nothing."""
+        chosen = frozenset(int(a) for a in atoms)
+        if chosen == self._atoms:
+            return
+        self._atoms = chosen
+        self._matching = self._data.matching(chosen) if self._data is not None and chosen else []
+        self.update()
+
+    def set_pinned(self, column: int) -> None:
+        """Pin a column as a click does, without a signal; -1 for none."""
+        self._pinned = column if self._data is not None and 0 <= column < len(self._data.values) else -1
+        self._say()
+        self.update()
+
+    def set_lut(self, lut: Array | None) -> None:
+        """Colours of matrices, (256, 3) uint8; None for viridis."""
+        if lut is not None and np.shape(lut) != (256, 3):
+            raise ValueError(f"lut has shape {np.shape(lut)}, expected (256, 3)")
+        self._lut = None if lut is None else np.asarray(lut, dtype=np.uint8)
+        self._make_panel()
+
+    def set_dark(self, dark: bool) -> None:
+        """Dark or light colours."""
+        if dark != self._dark:
+            self._dark = dark
+            self._make_panel()
+
+    def set_empty_text(self, text: str) -> None:
+        """What stands there while there is nothing to draw."""
+        self._empty_text = text
+        self.update()
+
+    # what is under the mouse
+
+    def hover_column(self) -> int:
+        """The column under the mouse or the keyboard's cursor; -1 for none."""
+        return self._hover
+
+    def pinned_column(self) -> int:
+        """The pinned column; -1 for none."""
+        return self._pinned
+
+    def highlighted_columns(self) -> list[int]:
+        """The columns that the picked atoms make."""
+        return sorted(self._matching)
+
+    def position_of(self, column: int) -> QPointF | None:
+        """Where a column is drawn, px; None when it is not."""
+        self._lay_out()
+        boxes = self._panel.boxes(column) if self._panel is not None else []
+        return boxes[0].center() if boxes else None
+
+    def readout(self) -> str:
+        """The line below the plot: what is under the mouse or pinned, its value and unit."""
+        data = self._data
+        column = self._hover if self._hover >= 0 else self._pinned
+        if data is None or column < 0:
+            if data is not None and self._reference is not None:
+                return self.tr("Difference to the pinned structure")
+            return ""
+        unit = f" {data.unit}" if data.unit else ""
+        text = f"{data.name_of(column)}:  {number(data.values[column], 5)}{unit}"
+        if self._reference is not None:
+            change = data.values[column] - self._reference[column]
+            text += f"   Δ {'+' if change > 0 else ''}{number(change, 4)}{unit}"
+        return text
+
+    # drawing
+
+    def _make_panel(self) -> None:
+        data = self._data
+        self._panel = None
+        if data is not None and len(data.values):
+            colors = theme(self._dark)
+            if self._reference is not None:
+                lut = diverging(self._dark)
+            else:
+                lut = self._lut if self._lut is not None else sequential()
+            style = Style(colors, self.font(), lut, data.unit, self._reference is not None)
+            values = data.values if self._reference is None else data.values - self._reference
+            if data.kind == "matrix":
+                self._panel = MatrixPanel.of(values, data, style, self._reference)
+            else:
+                self._panel = BarsPanel.of(values, data, style, self._reference)
+        self.update()
+
+    def _lay_out(self) -> None:
+        if self._panel is not None:
+            self._panel.lay_out(QRectF(4, 4, self.width() - 8, self.height() - _READOUT - 6))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        colors = theme(self._dark)
+        painter.fillRect(self.rect(), QColor(colors.background))
+        panel = self._panel
+        if panel is None or panel.is_empty:
+            painter.setPen(QColor(colors.muted))
+            text = self._empty_text if self._data is None else self.tr("This structure has no features")
+            painter.drawText(self.rect().adjusted(12, 12, -12, -12), _CENTRED, text)
+            painter.end()
+            return
+        self._lay_out()
+        panel.paint(painter, self._atoms, self._matching)
+        for column, color, width in ((self._pinned, colors.pin, 2.0), (self._hover, colors.foreground, 1.5)):
+            if column >= 0:
+                self._paint_frame(painter, column, color, width)
+        self._paint_readout(painter)
+        if self.hasFocus() and self._hover < 0:
+            painter.setPen(QPen(QColor(colors.accent), 1, Qt.PenStyle.DotLine))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
+
+    def _paint_frame(self, painter: QPainter, column: int, color: str, width: float) -> None:
+        assert self._panel is not None
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for box in self._panel.boxes(column):
+            # two tones: a frame must show on any colour
+            painter.setPen(QPen(QColor(theme(self._dark).background), width + 2))
+            painter.drawRect(box)
+            painter.setPen(QPen(QColor(color), width))
+            painter.drawRect(box)
+
+    def _paint_readout(self, painter: QPainter) -> None:
+        colors = theme(self._dark)
+        font = QFont(self.font())
+        font.setPixelSize(11)
+        painter.setFont(font)
+        area = QRectF(6, self.height() - _READOUT, self.width() - 12, _READOUT - 2)
+        text = self.readout()
+        painter.setPen(QColor(colors.foreground if text else colors.muted))
+        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(area.width()))
+        painter.drawText(area, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)
+
+    # events
+
+    def _set_hover(self, column: int) -> None:
+        if column == self._hover:
+            return
+        self._hover = column
+        self.hovered.emit(self._data.atoms_of(column) if self._data is not None and column >= 0 else (), column)
+        self._say()
+        self.update()
+
+    def _say(self) -> None:
+        """For screen readers, and for the tests: what the readout says."""
+        self.setAccessibleDescription(self.readout())
+
+    def _hit(self, position: QPointF) -> int:
+        self._lay_out()
+        return -1 if self._panel is None else self._panel.hit(position)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._set_hover(self._hit(event.position()))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._set_hover(-1)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        if not self.underMouse():
+            self._set_hover(-1)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._toggle_pin(self._hit(event.position()))
+        else:
+            event.ignore()
+
+    def _toggle_pin(self, column: int) -> None:
+        new = -1 if column == self._pinned else column
+        if new != self._pinned:
+            self._pinned = new
+            self._say()
+            self.update()
+            self.clicked.emit(new)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key = event.key()
+        step = _STEPS.get(Qt.Key(key)) if key in _STEPS else None
+        if step is not None and self._panel is not None and not self._panel.is_empty:
+            self._set_hover(self._panel.neighbour(self._hover if self._hover >= 0 else self._pinned, *step))
+        elif key in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._hover >= 0:
+            self._toggle_pin(self._hover)
+        elif key == Qt.Key.Key_Escape and (self._hover >= 0 or self._pinned >= 0):
+            self._set_hover(-1)
+            self._toggle_pin(self._pinned)
+        else:
+            # Esc with nothing to leave is the window's
+            super().keyPressEvent(event)
+
+
+_CENTRED = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+_STEPS = {
+    Qt.Key.Key_Left: (0, -1),
+    Qt.Key.Key_Right: (0, 1),
+    Qt.Key.Key_Up: (-1, 0),
+    Qt.Key.Key_Down: (1, 0),
+}
