@@ -7,14 +7,14 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 if has_display; then
-  ensure_setup ""
+  ensure_setup run
   if [[ -n "$SCRATCH" ]]; then
     clean_up # exec runs no traps
   fi
   exec "$PYTHON" -m qmlstudio "$@"
 fi
 
-ensure_setup "" virtual
+ensure_setup run virtual
 if (($# == 0)); then
   say "No display: drawing the built-in data set under a virtual one; figures and a picture of the window go to $ROOT/figures"
   set -- demo --out "$ROOT/figures"

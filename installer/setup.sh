@@ -30,7 +30,7 @@ clean_up() {
 
 scratch() {
   if [[ -z "$SCRATCH" ]]; then
-    SCRATCH="$(mktemp -d)" || fail "no temporary folder can be made" "free some space in ${TMPDIR:-/tmp}"
+    SCRATCH="$(mktemp -d -t qmlstudio.XXXXXX)" || fail "no temporary folder can be made" "free some space in ${TMPDIR:-/tmp}"
     trap clean_up EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -174,9 +174,13 @@ digest() {
   { cat -- "$@"; printf '%s\n' "$ROOT"; "$PYTHON" --version 2>&1 || true; } | cksum | tr -s ' ' '-'
 }
 
-# ensure_setup EXTRA [virtual]: EXTRA is "" to run the program, "dev" to test it as well.
+# ensure_setup KIND [virtual]: KIND is "run" to start the program, "dev" to test it as well.
 ensure_setup() {
-  local extra="$1" key stamp="$VENV/.set-up"
+  local kind="$1" enough="dev" key stamp="$VENV/.set-up" what="$ROOT"
+  case "$kind" in
+    run) enough="(run|dev)" ;;
+    *) what="${ROOT}[$kind]" ;;
+  esac
   shift
   # one set-up at a time: the lock is on the project's folder itself
   exec 9<"$ROOT"
@@ -185,15 +189,15 @@ ensure_setup() {
   fi
   key="$(digest "$ROOT/pyproject.toml" "$ROOT"/installer/*.sh)"
   # the stamp has a line for each kind of set-up that was finished; "dev" includes the other
-  if [[ ! -x "$PYTHON" || ! -f "$stamp" ]] || ! grep -qxE -- "$key (dev${extra:+|$extra}${extra:-|run})" "$stamp"; then
+  if [[ ! -x "$PYTHON" || ! -f "$stamp" ]] || ! grep -qxE -- "$key $enough" "$stamp"; then
     say "Setting up (once)…"
     ensure_system "$@"
     make_venv "$VENV"
     say "Installing Python packages into .venv (a few minutes the first time)…"
-    pip_install "$PYTHON" -e "$ROOT${extra:+[$extra]}" ||
+    pip_install "$PYTHON" -e "$what" ||
       fail "pip could not install QML Studio" "see the lines above; it needs the network the first time"
     key="$(digest "$ROOT/pyproject.toml" "$ROOT"/installer/*.sh)"
-    { grep -s -- "^$key " "$stamp" || true; printf '%s %s\n' "$key" "${extra:-run}"; } >"$stamp.new"
+    { grep -s -- "^$key " "$stamp" || true; printf '%s %s\n' "$key" "$kind"; } >"$stamp.new"
     mv -- "$stamp.new" "$stamp"
   elif [[ "${1:-}" == virtual ]] && ! command -v Xvfb >/dev/null; then
     # set up on a machine with a display, now used without one

@@ -86,7 +86,8 @@ if "$fast"; then
   say "--fast: the tests marked slow were left out (their number is among the deselected above)."
 fi
 if ((${#failed[@]})); then
-  printf 'FAILED: %s\n' "$(IFS=,; echo "${failed[*]}" | sed 's/,/, /g')"
+  printf -v names '%s, ' "${failed[@]}"
+  say "FAILED: ${names%, }"
   exit 1
 fi
 say "All steps passed."

@@ -39,6 +39,8 @@ class Param:
         The legal values of a choice; empty for free values.
     advanced : bool
         Folded away in forms at first.
+    shown : bool
+        Whether forms have an editor for it; False where another control sets it.
     stage : str
         Which stage of an embedding the value belongs to; empty when it concerns all.
     """
@@ -56,6 +58,7 @@ class Param:
     choices: tuple[tuple[Any, str], ...] = ()
     none_label: str = "automatic"
     advanced: bool = False
+    shown: bool = True
     stage: str = ""
 
     def check(self, value: Any) -> Any:

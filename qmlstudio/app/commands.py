@@ -49,8 +49,8 @@ class Command:
 
 def _(text: str) -> str:
     """Marks a text for translation."""
-    marked: str = QT_TRANSLATE_NOOP(CONTEXT, text)
-    return marked
+    QT_TRANSLATE_NOOP(CONTEXT, text)
+    return text
 
 
 MENUS = (_("&File"), _("&Edit"), _("&Data"), _("&Map"), _("&Structure"), _("F&igure"), _("&View"), _("&Help"))

@@ -22,6 +22,7 @@ from qmlstudio.progress import Progress
 from qmlstudio.session import document as documents
 from qmlstudio.session.document import SUFFIX, Document
 from qmlstudio.session.scripting import open_dataset, with_derived
+from qmlstudio.session.session import Session
 
 SLOT = "documents"
 
@@ -94,6 +95,11 @@ class Documents(QObject):
         else:
             self.failed.emit(self.tr("The clipboard holds no text. Copy xyz or SMILES first."), "")
 
+    def open_recipe(self, session: Session) -> None:
+        """Open a session known from elsewhere (a figure's metadata), with the data that it names."""
+        title = session.dataset.name
+        self._open(_Origin(title, session.dataset.path, True), partial(documents.restore, session))
+
     def recover(self, recovery: Recovery) -> None:
         """Open what a killed process left behind; the file is removed once its content is on screen."""
         self._open(
@@ -123,7 +129,7 @@ class Documents(QObject):
             self._set_path("")
         else:
             self._show_document(result)
-            self._set_path("" if origin.recovery else origin.path)
+            self._set_path(origin.path if origin.path.lower().endswith(SUFFIX) and not origin.recovery else "")
         if origin.path and not origin.recovery and not origin.path.startswith("builtin:"):
             self._preferences.add_recent_file(origin.path)
         if origin.recovery is not None:

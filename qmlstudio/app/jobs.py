@@ -1,20 +1,15 @@
 """Computations beside the window: two threads, progress, cancellation, latest wins.
 
-The main thread owns everything here except the few lines of :class:`_Worker` and :class:`_Task`. A worker sees a
-callable and a mailbox, never a callback or a Qt object of the window, so nothing of the window can be called, or
-destroyed, in the wrong thread.
+Everything here belongs to the main thread; what runs in the others is in :mod:`qmlstudio.app.worker`.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
 import math
 import os
-import queue
 import sys
-import threading
 import time
 import traceback
 import weakref
@@ -24,7 +19,8 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal, Slot
 
-from qmlstudio.progress import Cancelled, Progress
+from qmlstudio.app.worker import NOTHING, Task, Worker
+from qmlstudio.progress import Progress
 
 log = logging.getLogger("qmlstudio.jobs")
 
@@ -34,9 +30,6 @@ State = Literal["queued", "running", "done", "cancelled", "failed"]
 LANES: tuple[Lane, ...] = ("batch", "interactive")
 STACK_BYTES = 16 * 2**20
 """Stack of a worker's thread: LLVM compiles deep expressions recursively, and the default of some systems is 512 kB."""
-NICENESS = 5
-"""Added to that of the batch thread and of those that numba starts from it (Linux): with as many threads as
-processors, the 99th percentile of the window's waiting falls from 5 to 0.5 ms."""
 SWITCH_SECONDS = 0.001
 """Longest wait of the window for a worker that runs Python code; the interpreter's default of 5 ms adds up."""
 NEWS_SECONDS = 0.05
@@ -45,8 +38,6 @@ WARM_UP = -100
 """Priority of what nobody waits for."""
 KEPT = 200
 """How many finished jobs :meth:`JobRunner.jobs` remembers."""
-
-_NOTHING: Any = object()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,7 +63,8 @@ class Job:
     lane : "batch" or "interactive"
         Data-set wide work (may enter numba's parallel runtime), or the active structure only (serial loops).
     priority : int
-        Higher runs first; equal ones in the order of submission. :data:`WARM_UP` is for what nobody waits for.
+        Higher runs first; equal ones in the order of submission. Nobody waits for :data:`WARM_UP` and below: such a
+        job makes way when another comes, and starts again from its beginning once the lane is free.
     conflate : bool
         Let a running job of the slot finish and deliver, and replace only a waiting one. For input that comes faster
         than results, such as a dragged atom: cancelling each time would never show anything.
@@ -148,6 +140,10 @@ class JobHandle:
     def _begin(self) -> None:
         self.state, self.started, self._clock = "running", time.time(), time.monotonic()
 
+    def _requeue(self) -> None:
+        self._seconds, self._clock = self.seconds, None
+        self.state, self.fraction, self.eta = "queued", 0.0, None
+
     def _end(self, state: State) -> None:
         self._seconds, self._clock = self.seconds, None
         self.state, self.ended, self.eta, self._job = state, time.time(), None, None
@@ -161,111 +157,6 @@ class JobHandle:
         self.eta = self.seconds * (1.0 - fraction) / fraction if known else None
 
 
-class _Task:
-    """The part of a job that the worker sees: what to compute, a cancel flag and a mailbox with the latest news."""
-
-    def __init__(self, compute: Callable[[Progress], Any], wants_partial: bool) -> None:
-        self.compute: Callable[[Progress], Any] | None = compute
-        self.wants_partial = wants_partial
-        self.cancelled = threading.Event()
-        self.cancelled_at = 0.0
-        self.left_at = 0.0
-        self.state: State = "queued"
-        self.value: Any = None
-        self.error: BaseException | None = None
-        self.traceback = ""
-        self._lock = threading.Lock()
-        self._report: tuple[float, str] | None = None
-        self._partial: Any = _NOTHING
-        self._noticed = False
-
-    def cancel(self) -> None:
-        """Main thread: ask the worker to leave."""
-        if not self.cancelled.is_set():
-            self.cancelled_at = time.monotonic()
-            self.cancelled.set()
-
-    def run(self, notify: Callable[[], None]) -> None:
-        """Worker's thread: compute, and keep the outcome. Never raises."""
-        compute, self.compute = self.compute, None
-        assert compute is not None
-
-        def post(**news: Any) -> None:
-            with self._lock:
-                self._report = news.get("report", self._report)
-                self._partial = news.get("partial", self._partial)
-                known, self._noticed = self._noticed, True
-            if not known:
-                notify()
-
-        progress = Progress(
-            report=lambda fraction, message: post(report=(fraction, message)),
-            is_cancelled=self.cancelled.is_set,
-            partial=(lambda value: post(partial=value)) if self.wants_partial else None,
-        )
-        try:
-            progress.check()
-            self.value = compute(progress)
-            self.state = "done"
-        except Cancelled:
-            self.state = "cancelled"
-        except BaseException as error:  # KeyboardInterrupt and SystemExit must not take the thread along
-            self.traceback = traceback.format_exc()
-            self.error = _without_frames(error)
-            self.state = "failed"
-        self.left_at = time.monotonic()
-
-    def take(self) -> tuple[tuple[float, str] | None, Any]:
-        """Main thread: the latest report and partial result since the last call."""
-        with self._lock:
-            news = self._report, self._partial
-            self._report, self._partial, self._noticed = None, _NOTHING, False
-        return news
-
-
-def _without_frames(error: BaseException) -> BaseException:
-    """The same error without the frames it passed through: they would keep every array of the computation alive."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error
-
-
-class _Worker(QObject):
-    """Lives in a lane's thread and runs one task at a time. Its signals go to bound methods of the runner only."""
-
-    requested = Signal()
-    news = Signal(str)
-    ended = Signal(str)
-
-    def __init__(self, lane: Lane) -> None:
-        super().__init__()
-        self.lane = lane
-        self.inbox: queue.SimpleQueue[_Task] = queue.SimpleQueue()
-        self.requested.connect(self.run, Qt.ConnectionType.QueuedConnection)
-
-    @Slot()
-    def yield_to_window(self) -> None:
-        """Have this thread, and those started from it, stand back when processors are short."""
-        if sys.platform == "linux":  # where each thread has its own; elsewhere it would be the process's
-            with contextlib.suppress(OSError):
-                nice = os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(nice, 19))
-
-    @Slot()
-    def run(self) -> None:
-        """Run the task in the inbox."""
-        task = self.inbox.get_nowait()
-        task.run(self._notify)
-        self.ended.emit(self.lane)
-
-    def _notify(self) -> None:
-        self.news.emit(self.lane)
-
-
 class _Line:
     """One lane: its thread and worker, what is running, what waits."""
 
@@ -274,18 +165,18 @@ class _Line:
         self.thread = QThread()
         self.thread.setObjectName(f"qmlstudio-{lane}")
         self.thread.setStackSize(STACK_BYTES)
-        self.worker = _Worker(lane)
+        self.worker = Worker(lane)
         self.worker.moveToThread(self.thread)
         if lane == "batch":
             self.thread.started.connect(self.worker.yield_to_window)
         self.is_stopping = False
         self.handle: JobHandle | None = None
-        self.task: _Task | None = None
+        self.task: Task | None = None
         self.waiting: list[JobHandle] = []
 
     def unfinished(self) -> Iterator[JobHandle]:
-        """The running job unless it was cancelled, then those that wait."""
-        if self.handle is not None and not self.handle.is_finished:
+        """The running job unless it was cancelled or makes way, then those that wait."""
+        if self.handle is not None and self.handle.state == "running":
             yield self.handle
         yield from self.waiting
 
@@ -391,6 +282,7 @@ class JobRunner(QObject):
             return handle
         line.waiting.append(handle)
         self.queued.emit(handle)
+        self._make_way(line, job.priority)
         self._advance(line)
         return handle
 
@@ -416,6 +308,7 @@ class JobRunner(QObject):
         """Recent jobs in the order of submission, unfinished ones included."""
         return tuple(self._recent)
 
+    @property
     def running(self) -> tuple[JobHandle, ...]:
         """The jobs that run now and were not cancelled, batch first."""
         handles = (line.handle for line in self._lines.values())
@@ -449,6 +342,21 @@ class JobRunner(QObject):
             line.handle = line.task = None
         return ended
 
+    def _make_way(self, line: _Line, priority: int) -> None:
+        """Put a running job for which nobody waits back into the queue when one of this priority comes."""
+        handle = line.handle
+        if (
+            line.task is None
+            or handle is None
+            or handle.state != "running"
+            or not handle.priority <= WARM_UP < priority
+        ):
+            return
+        line.task.cancel()
+        handle._requeue()
+        line.waiting.append(handle)
+        self.queued.emit(handle)
+
     def _advance(self, line: _Line) -> None:
         """Hand the most urgent waiting job to the lane's worker if that is free."""
         if self._closed or line.task is not None or not line.waiting:
@@ -458,7 +366,7 @@ class JobRunner(QObject):
         job = handle._job
         assert job is not None
         line.handle = handle
-        line.task = _Task(job.compute, job.partial is not None)
+        line.task = Task(job.compute, job.partial is not None)
         handle._begin()
         line.worker.inbox.put(line.task)
         line.worker.requested.emit()
@@ -493,14 +401,14 @@ class JobRunner(QObject):
         self._last_news = time.monotonic()
         for line in self._lines.values():
             handle, task = line.handle, line.task
-            if handle is None or task is None or handle.is_finished:
+            if handle is None or task is None or handle.state != "running":
                 continue
             report, partial = task.take()
             if report is not None:
                 handle._report(*report)
                 self.progressed.emit(handle, handle.fraction, handle.message, handle.eta)
             # asked again: a slot of the signal may have cancelled it
-            if partial is not _NOTHING and handle._job is not None and handle._job.partial is not None:
+            if partial is not NOTHING and handle._job is not None and handle._job.partial is not None:
                 handle._job.partial(partial)
 
     @Slot(str)
@@ -512,6 +420,10 @@ class JobRunner(QObject):
         line.handle = line.task = None
         job = handle._job
         try:
+            if handle in line.waiting:  # it made way
+                if task.state == "cancelled":
+                    return
+                line.waiting.remove(handle)  # too late: it has ended by itself
             if job is None:  # cancelled or superseded meanwhile: whatever came out is nobody's any more
                 handle.cancel_seconds = max(0.0, task.left_at - task.cancelled_at)
                 return

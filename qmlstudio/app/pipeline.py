@@ -23,8 +23,8 @@ _INPUTS = frozenset({"dataset", "representation", "embedding"})
 class Pipeline(QObject):
     """Keeps the store's results true to its session.
 
-    A stage's result goes into the cache in the computing thread, so that a finished stage is never thrown away because a
-    later one's parameter moved meanwhile.
+    A stage's result goes into the cache in the computing thread, so that a finished stage is never thrown away because
+    a later one's parameter moved meanwhile.
     """
 
     def __init__(self, store: Store, runner: JobRunner, cache: Cache, parent: QObject | None = None) -> None:

@@ -122,7 +122,7 @@ class Store(QObject):
         self._apply(new)
 
     def open_dataset(self, dataset: Dataset, session: Session | None = None) -> None:
-        """Show a data set; with `session`, as that one says (its history is kept, so undo returns to the former set)."""
+        """Show a data set; with `session`, as that one says. Undo returns to the former set."""
         self._datasets[dataset.fingerprint] = dataset
         new = session if session is not None else self._session.with_dataset(dataset)
         if self._session.dataset.fingerprint:

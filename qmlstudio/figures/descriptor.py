@@ -248,7 +248,9 @@ def _spectrum(axes: Any, layout: Layout, values: Array, labels: Sequence[str], l
     _bars(axes, places, values, base, _GROUP_COLORS[0])
     axes.set_xlim(0.3, len(values) + 0.7)
     if len(labels) >= len(values) and len(values) <= 12:
-        axes.set_xticks(places, labels[: len(values)], rotation=90 if max(map(len, labels)) > 4 else 0)
+        # the unit stands at the other axis
+        names = [name.removesuffix(f" / {layout.unit}") for name in labels[: len(values)]]
+        axes.set_xticks(places, names, rotation=90 if max(map(len, names)) > 4 else 0)
     else:
         from matplotlib.ticker import MaxNLocator
 

@@ -148,12 +148,13 @@ def linear_width(values: Array, low: float, high: float) -> float:
 
 
 def readable_scale(values: Array) -> Literal["linear", "log", "symlog"]:
-    """The scale on which features can be read: linear within a factor of 20, else logarithmic (symmetric if signs mix).
+    """The scale on which features can be read: linear, or logarithmic for wide ranges.
 
+    Wide: the largest is more than 20 times the lower quartile. Symmetric logarithmic where signs mix.
     A Coulomb matrix's diagonal is up to a hundred times its other elements: linear colours would show nothing else.
     """
     magnitudes = np.abs(values[np.isfinite(values) & (values != 0)])
-    if len(magnitudes) == 0 or float(magnitudes.max()) <= 20 * float(np.quantile(magnitudes, 0.05)):
+    if len(magnitudes) == 0 or float(magnitudes.max()) <= 20 * float(np.quantile(magnitudes, 0.25)):
         return "linear"
     return "symlog" if bool((values[np.isfinite(values)] < 0).any()) else "log"
 

@@ -1,0 +1,1 @@
+"""Learning: kernels, regression, evaluation, embedding. Importing the package itself imports nothing heavy."""

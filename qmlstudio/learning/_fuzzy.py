@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-import qmlstudio.representations._numba_setup  # noqa: F401  (sets the cache folder: before numba)
+import qmlstudio.representations._numba_setup  # noqa: F401  (where loops are cached)
+from qmlstudio.progress import SILENT, Progress, slices
 
 Array = NDArray[Any]
 
@@ -33,7 +34,7 @@ class Graph:
     weights: NDArray[np.float32]
 
 
-def fuzzy_set(indices: NDArray[np.int32], distances: NDArray[np.float32]) -> Graph:
+def fuzzy_set(indices: NDArray[np.int32], distances: NDArray[np.float32], progress: Progress = SILENT) -> Graph:
     """The union of the rows' local fuzzy sets: w(i→j) + w(j→i) − w(i→j) w(j→i).
 
     Parameters
@@ -45,16 +46,19 @@ def fuzzy_set(indices: NDArray[np.int32], distances: NDArray[np.float32]) -> Gra
     n, k = indices.shape
     if n == 0 or k < 2:
         return Graph(np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
-    weights = memberships(indices, distances, float(np.mean(distances)))
+    weights = np.empty((n, k), dtype=np.float32)
+    mean = float(np.mean(distances))
+    for start, stop in slices(n, progress, "Graph", first=1000):
+        weights[start:stop] = memberships(indices[start:stop], distances[start:stop], mean, start)
     return Graph(*symmetrise(indices, weights))
 
 
 @njit(nogil=True, cache=True)
-def memberships(indices: Array, distances: Array, mean_all: float) -> Array:
-    """Membership exp(−(d − ρ)/σ) of each neighbour; ρ the nearest positive distance, σ so that they sum to log2 k.
+def memberships(indices: Array, distances: Array, mean_all: float, first: int) -> Array:
+    """Membership exp(−(d − ρ)/σ) of each neighbour of the rows from `first` on.
 
-    The bisection for σ takes umap-learn's steps (its tolerance, its floor of 10⁻³ of the mean distance), so that both
-    give the same weights.
+    ρ is the nearest positive distance, σ such that the memberships sum to log2 k. The bisection for σ takes umap-
+    learn's steps (its tolerance, its floor of 10⁻³ of the mean distance), so that both give the same weights.
     """
     n, k = distances.shape
     weights = np.zeros((n, k), dtype=np.float32)
@@ -83,7 +87,7 @@ def memberships(indices: Array, distances: Array, mean_all: float) -> Array:
                 sigma = sigma * 2.0 if high == np.inf else (low + high) / 2.0
         sigma = max(sigma, 1e-3 * (mean if rho > 0.0 else mean_all))
         for j in range(k):
-            if indices[i, j] == i:
+            if indices[i, j] == first + i:
                 continue
             d = distances[i, j] - rho
             weights[i, j] = 1.0 if d <= 0.0 or sigma == 0.0 else np.exp(-d / sigma)

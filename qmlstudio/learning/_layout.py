@@ -26,7 +26,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-import qmlstudio.representations._numba_setup  # noqa: F401  (sets the cache folder: before numba)
+import qmlstudio.representations._numba_setup  # noqa: F401  (where loops are cached)
 from qmlstudio.learning._fuzzy import Graph
 from qmlstudio.learning._threads import Team
 from qmlstudio.progress import Progress

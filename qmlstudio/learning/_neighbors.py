@@ -1,13 +1,14 @@
-"""The k nearest rows, exactly.
+"""The k nearest rows, by exact search in blocks.
 
 Let V be the p leading principal axes and z = (Vᵀ(x − mean), |rest|): the leading scores and the norm of what they
 leave. Then |z − z′| ≤ |x − x′| (Pythagoras and the triangle inequality in the rest), so a pair whose p + 1 numbers
 are farther apart than the k-th neighbours found so far need not be looked at. Products of blocks of z (single
 precision, with its rounding error allowed for) filter all pairs; the few that pass get their distance from the
 features themselves in double precision. Features of molecules vary along few directions, so p is far below d, and
-nothing is approximate. Rows are ordered by recursive bisection along the widest axis: a block's rows are close to each
-other, the k-th distances are nearly final after the diagonal blocks, and pairs of blocks whose boxes are too far apart
-are skipped whole.
+nothing is approximate (above :data:`EXACT_LIMIT` rows only near blocks are compared, which misses some neighbours).
+Rows are ordered by recursive bisection along the widest axis: a block's rows are close to each other, the k-th
+distances are nearly final after the diagonal blocks, and pairs of blocks whose boxes are too far apart are skipped
+whole.
 
 Pairs of blocks are visited in the rounds of a round-robin tournament: within a round no block occurs twice, so the
 pairs of a round run on any number of threads with one and the same result.
@@ -22,15 +23,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-import qmlstudio.representations._numba_setup  # noqa: F401  (sets the cache folder: before numba)
+import qmlstudio.representations._numba_setup  # noqa: F401  (where loops are cached)
 from qmlstudio.learning._pca import Principal, row_blocks
-from qmlstudio.learning._threads import Team
+from qmlstudio.learning._threads import SERIAL, Team
 from qmlstudio.progress import Progress
 
 Array = NDArray[Any]
 
 BLOCK = 256
 """Rows of a block at most: the product of two (256 kB) stays in the second-level cache."""
+EXACT_LIMIT = 250_000
+"""Rows up to which all pairs of blocks are visited (about a minute on one core); above, only the nearest ones."""
+NEAR_BLOCKS = 160
+"""How many blocks each block is compared with above that limit."""
 FILTER_AXES = 96
 """Leading principal axes that are worth computing for the filter."""
 
@@ -81,7 +86,10 @@ def nearest(
     high = np.array([z[b].max(axis=0) for b in blocks])
     rows = order.astype(np.int64)
 
+    wanted = None if n <= EXACT_LIMIT else near_pairs(z, bounds)
+
     def visit(pair: tuple[int, int]) -> None:
+        progress.check()
         one, two = pair
         a, b = blocks[one], blocks[two]
         if one != two:
@@ -91,12 +99,15 @@ def nearest(
         product = z[a] @ z[b].T
         scan(product, a.start, b.start, norms, slack, reach, features, rows, heap_d, heap_i)
 
+    if n < 4096:
+        team = SERIAL  # below, waiting for each other costs more than the second thread gives
     done, total = 0, len(blocks) * (len(blocks) + 1) // 2
     for pairs in rounds(len(blocks)):
-        for first in range(0, len(pairs), 32 * team.threads):
-            some = pairs[first : first + 32 * team.threads]
-            team.run(visit, some)
-            done += len(some)
+        done += len(pairs)
+        if wanted is not None:
+            pairs = [pair for pair in pairs if wanted[pair]]
+        for first in range(0, len(pairs), 64 * team.threads):
+            team.run(visit, pairs[first : first + 64 * team.threads])
             progress(0.05 + 0.94 * done / total, "Nearest neighbours")
     finish(order, heap_d, heap_i, indices, distances)
     progress(1.0, "Nearest neighbours")
@@ -145,6 +156,17 @@ def bisect(z: NDArray[np.float32], size: int) -> tuple[NDArray[np.int64], NDArra
         order[start:stop] = part[np.argpartition(values[:, axis], half)]
         todo += [(start, start + half), (start + half, stop)]
     return order, np.append(np.arange(0, n, size, dtype=np.int64), n)
+
+
+def near_pairs(z: NDArray[np.float32], bounds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pairs of blocks to visit, (blocks, blocks): each with those whose centres are nearest to its own."""
+    centres = np.add.reduceat(z, bounds[:-1], axis=0) / np.diff(bounds)[:, None]
+    lengths = np.einsum("ij,ij->i", centres, centres)
+    near = min(NEAR_BLOCKS, len(centres)) - 1
+    found = np.eye(len(centres), dtype=np.bool_)
+    for i in range(len(centres)):
+        found[i, np.argpartition(lengths - 2.0 * (centres @ centres[i]), near)[: near + 1]] = True
+    return found | found.T
 
 
 def rounds(count: int) -> list[list[tuple[int, int]]]:

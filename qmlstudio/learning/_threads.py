@@ -23,6 +23,15 @@ def thread_count(threads: int | None) -> int:
     return os.cpu_count() or 1
 
 
+def worthwhile(threads: int | None, shape: tuple[int, ...]) -> int:
+    """How many threads BLAS should have for the principal components of a matrix of this shape.
+
+    Its threads wait for each other by spinning: on a busy machine small decompositions become ten times slower by them.
+    """
+    n, d = shape
+    return thread_count(threads) if n * d * min(n, d) > 10**11 else 1
+
+
 class Team:
     """Some threads that work on lists of calls."""
 
@@ -50,6 +59,10 @@ class Team:
         """End the threads."""
         if self._pool is not None:
             self._pool.shutdown()
+
+
+SERIAL = Team(1)
+"""The calling thread alone."""
 
 
 @contextmanager

@@ -57,10 +57,10 @@ class PCA(Embedding):
     def neighbors(self, features: Array, progress: Progress = SILENT, threads: int | None = None) -> Neighbors:
         """The decomposition, exact; see :meth:`Embedding.neighbors`."""
         from qmlstudio.learning._pca import principal_components
-        from qmlstudio.learning._threads import blas_threads
+        from qmlstudio.learning._threads import blas_threads, worthwhile
 
         matrix = as_matrix(features)
-        with blas_threads(threads):
+        with blas_threads(worthwhile(threads, matrix.shape)):
             found = principal_components(matrix, COMPONENTS, progress)
         nothing = np.zeros((len(matrix), 0))
         return Neighbors(nothing.astype(np.int32), nothing.astype(np.float32), found.scores, found.variance)
@@ -148,22 +148,23 @@ class UMAP(Embedding):
         return 500 if n <= 10_000 else 200
 
     def neighbors(self, features: Array, progress: Progress = SILENT, threads: int | None = None) -> Neighbors:
-        """The nearest rows, exact, and the principal components; see :meth:`Embedding.neighbors`.
+        """The nearest rows (exact up to 250,000) and the principal components; see :meth:`Embedding.neighbors`.
 
         The components of large matrices (both sides above 2,000) are approximate: they only serve as a start.
         """
-        from qmlstudio.learning._neighbors import FILTER_AXES, nearest
+        from qmlstudio.learning._neighbors import EXACT_LIMIT, FILTER_AXES, nearest
         from qmlstudio.learning._pca import principal_components
-        from qmlstudio.learning._threads import blas_threads, team
+        from qmlstudio.learning._threads import blas_threads, team, worthwhile
 
         matrix = as_matrix(features)
-        with blas_threads(threads):
+        with blas_threads(worthwhile(threads, matrix.shape)):
             principal = principal_components(matrix, FILTER_AXES, progress.part(0.0, 0.2), exact=False)
         k = min(self.n_neighbors, len(matrix))
         with team(threads) as members:
             indices, distances = nearest(matrix, k, principal, members, progress.part(0.2, 1.0))
         kept = principal.scores[:, :COMPONENTS].copy()
-        return Neighbors(indices, distances, kept, principal.variance[:COMPONENTS])
+        exact = len(matrix) <= EXACT_LIMIT
+        return Neighbors(indices, distances, kept, principal.variance[:COMPONENTS], exact)
 
     def layout(
         self,
@@ -191,14 +192,14 @@ class UMAP(Embedding):
         if progress.wants_partial:
             progress.partial(Coordinates(points.copy(), epoch=0, n_epochs=n_epochs))
         if n >= 3:
-            graph = fuzzy_set(neighbors.indices, neighbors.distances)
+            graph = fuzzy_set(neighbors.indices, neighbors.distances, progress.part(0.0, 0.02))
             progress.check()
             curve = curve_parameters(self.min_dist, self.spread)
             with team(threads) as members:
                 descent = Descent(graph, points, curve, n_epochs, self.negative_sample_rate, self.seed, members)
                 while descent.epoch < n_epochs:
                     descent.advance(progress)
-                    progress(descent.epoch / n_epochs, "Layout")
+                    progress(0.02 + 0.98 * descent.epoch / n_epochs, "Layout")
                     if progress.wants_partial and time.perf_counter() - shown >= PARTIAL_SECONDS:
                         shown = time.perf_counter()
                         progress.partial(Coordinates(descent.points(), epoch=descent.epoch, n_epochs=n_epochs))

@@ -66,8 +66,6 @@ def drive(loop: Loop, total: int, size: int, cost: float, progress: Progress, me
     first = int(_SLICE_WORK * threads / 4 / max(cost, 0.1)) + 1
     found = -1
     buffers = [scratch(size) for _ in range(threads)]
-    # Threads are started anew for each data set: the system puts a new thread on an idle core, but often wakes a
-    # sleeping one on the core of the thread that wakes it, where it waits until the loop there has ended.
     with ThreadPoolExecutor(max(threads - 1, 1)) as pool:
         for start, stop in slices(total, progress, message, first=first):
             # neighbouring items are alike: dealing them out in turn shares the work evenly

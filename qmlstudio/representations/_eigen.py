@@ -2,7 +2,7 @@
 
 Householder reduction to tridiagonal form on the packed lower triangle, then the square-root-free implicit QL
 iteration of Pal, Walker and Kahan (LAPACK's dsterf; B. N. Parlett, The Symmetric Eigenvalue Problem, 8.15), both
-without vectors. Lanes that have converged keep iterating with those that have not; that leaves them as they are.
+without vectors. Lanes that have converged go through the motions with those that have not, unchanged.
 """
 
 from __future__ import annotations
@@ -124,19 +124,23 @@ def tridiagonal_eigenvalues(size: int, diagonal: Any, square: Any) -> bool:
             # a pivot of zero is moved by a trifle, as in a Sturm sequence
             gamma = where_greater(magnitude(gamma), tiny, gamma, tiny)
             p = gamma * gamma
+            # lanes that have converged keep what they have: no molecule's numbers depend on its neighbours'
+            kept_square, kept = load(square, top), load(diagonal, top)
             for i in range(top - WIDTH, l - WIDTH, -WIDTH):
                 e = load(square, i)
                 r = p + e
-                store(square, i + WIDTH, s * r)
+                store(square, i + WIDTH, where_greater(coupling, limit, s * r, kept_square))
+                kept_square = e
                 t = splat(1.0) / (r * p)
                 q = p * t  # 1 / r
                 s = e * q
                 alpha = load(diagonal, i)
                 old = gamma
                 gamma = fma(p * q, alpha - sigma, -(s * old))
-                store(diagonal, i + WIDTH, old + (alpha - gamma))
+                store(diagonal, i + WIDTH, where_greater(coupling, limit, old + (alpha - gamma), kept))
+                kept = alpha
                 gamma = where_greater(magnitude(gamma), tiny, gamma, tiny)
                 p = gamma * gamma * (r * r * t)
-            store(square, l, s * p)
-            store(diagonal, l, sigma + gamma)
+            store(square, l, where_greater(coupling, limit, s * p, kept_square))
+            store(diagonal, l, where_greater(coupling, limit, sigma + gamma, kept))
     return True

@@ -38,7 +38,7 @@ class Coloring(Parameterised):
     name = "coloring"
     title = "Colour"
 
-    color_by: str = param("", label="Colour by", help="A property of the structures; empty for one plain colour.")
+    color_by: str = param("", label="Colour by", help="A property; empty for one plain colour.", shown=False)
     palette: str = param("viridis", label="Palette", choices=PALETTES, help="vik is for signed values.")
     reverse: bool = param(False, label="Reverse")
     scale: str = param("linear", label="Scale", choices=("linear", "log", "symlog"))
@@ -50,7 +50,7 @@ class Coloring(Parameterised):
     low: float = param(0.0, label="From", help="Lower end of a manual range.")
     high: float = param(1.0, label="To", help="Upper end of a manual range.")
     hidden: str = param(
-        "", label="Hidden categories", help="Switched off in the legend; separated by tabs.", advanced=True
+        "", label="Hidden categories", help="Switched off in the legend; separated by tabs.", shown=False
     )
 
 

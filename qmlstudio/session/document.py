@@ -1,4 +1,4 @@
-"""A session with what hangs on it, as a file: the session, the map on screen, and data that have no file of their own."""
+"""A session with what hangs on it, as a file: the map on screen, and data that have no file of their own."""
 
 from __future__ import annotations
 
@@ -106,6 +106,14 @@ def read(path: str | os.PathLike[str], progress: Progress = SILENT, locate: str 
     return _reconciled(session, dataset)
 
 
+def restore(session: Session, progress: Progress = SILENT) -> Document:
+    """A session without its file, and the data that it names; DataError when they cannot be read."""
+    dataset = open_dataset(session.dataset.path, progress)
+    if dataset.fingerprint == session.dataset.fingerprint:
+        return Document(session, dataset)
+    return _reconciled(session, dataset)
+
+
 def _referred(ref: DatasetRef, relative: str, path: Path, progress: Progress, locate: str) -> Dataset:
     tried = [locate] if locate else [ref.path]
     if relative and not locate:
@@ -130,8 +138,8 @@ def _reconciled(session: Session, dataset: Dataset) -> Document:
         selection = Selection.none(len(dataset), 0 if len(dataset) else None)
         new = replace(new, selection=selection)
         notice = (
-            f"{dataset.name} had {session.dataset.n:,} structures when the session was saved and has {len(dataset):,} now: "
-            "selection and pins were dropped, the map is made anew."
+            f"{dataset.name} had {session.dataset.n:,} structures when the session was saved, now it has "
+            f"{len(dataset):,}: selection and pins were dropped, the map is made anew."
         )
     return Document(new, dataset, None, notice)
 

@@ -104,9 +104,9 @@ class Session:
     embedding: Embedding = field(default_factory=_default_embedding)
     selection: Selection = field(default_factory=lambda: Selection.none(0))
     pins: tuple[int, ...] = ()
-    coloring: Coloring = Coloring()
-    map_view: MapView = MapView()
-    structure_look: StructureLook = StructureLook()
+    coloring: Coloring = field(default_factory=Coloring)
+    map_view: MapView = field(default_factory=MapView)
+    structure_look: StructureLook = field(default_factory=StructureLook)
     measurements: tuple[tuple[int, ...], ...] = ()
 
     def with_dataset(self, dataset: Dataset) -> Session:

@@ -110,7 +110,7 @@ class PreferencesDialog(QDialog):
             self._theme.addItem(text, value)
         self._theme.setCurrentIndex(self._theme.findData(preferences.theme))
         self._theme.activated.connect(self._on_theme_activated)
-        self._lasso = QCheckBox(self.tr("A plain drag on the map lassoes (Shift+drag pans)"))
+        self._lasso = QCheckBox(self.tr("A plain drag on the map lassoes (the middle button moves it)"))
         self._lasso.setChecked(preferences.lasso_on_plain_drag)
         self._lasso.toggled.connect(self._on_lasso_toggled)
         self._memory = QSpinBox()

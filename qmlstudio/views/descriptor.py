@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMessageBox, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from qmlstudio import representations
 from qmlstudio.app.jobs import Job, JobRunner
@@ -21,7 +21,7 @@ from qmlstudio.widgets.parameter_form import ParameterForm
 
 
 class DescriptorView(QWidget):
-    """Form and drawing. The active structure is computed in the interactive lane, so it answers while the set computes."""
+    """Form and drawing. The active structure has a lane of its own, so it answers while the set computes."""
 
     def __init__(self, store: Store, runner: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -140,6 +140,9 @@ class DescriptorView(QWidget):
             return
         self.redraws += 1
         row, layout = described
+        if self._store.active is None:
+            return
+        structure = dataset.structures[self._store.active]
         representation, species = self._store.session.representation, dataset.structures.species
         self._error.setVisible(False)
         labels = _labels(representation, species)
@@ -148,12 +151,12 @@ class DescriptorView(QWidget):
         self.plot.set_data(
             DescriptorData(
                 kind=layout.kind,
-                shape=layout.shape,
                 values=row,
-                matrix=np.asarray(representation.unpack(row, species)) if layout.kind == "matrix" else None,
+                cells=representation.unpack(np.arange(len(row)), species) if layout.kind == "matrix" else None,
                 groups=layout.groups,
                 row_labels=layout.row_labels,
                 atoms=layout.atoms,
+                atom_names=tuple(f"{s}{i + 1}" for i, s in enumerate(structure.symbols)),
                 labels=tuple(labels),
                 unit=layout.unit,
             )
@@ -178,8 +181,6 @@ class DescriptorView(QWidget):
             self._store.update(self.tr("parameters of {}").format(value.title), representation=value)
 
     def _on_about_clicked(self) -> None:
-        from PySide6.QtWidgets import QMessageBox
-
         representation = self._store.session.representation
         box = QMessageBox(self)
         box.setWindowTitle(representation.title)
@@ -190,9 +191,11 @@ class DescriptorView(QWidget):
     def _on_plot_hovered(self, atoms: tuple[int, ...], _column: int) -> None:
         self._store.hover_atoms(tuple(atoms))
 
-    def _on_plot_clicked(self, atoms: tuple[int, ...], _column: int) -> None:
+    def _on_plot_clicked(self, column: int) -> None:
+        data = self.plot.data()
+        atoms = data.atoms_of(column) if data is not None else ()
         if atoms:
-            self._store.pick(tuple(atoms))
+            self._store.pick(atoms)
 
 
 _LABELS: dict[tuple[Representation, Species], list[str]] = {}

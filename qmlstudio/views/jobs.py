@@ -85,9 +85,10 @@ class JobsView(QWidget):
             self._tree.insertTopLevelItem(0, row)
             while self._tree.topLevelItemCount() > SHOWN:
                 old = self._tree.takeTopLevelItem(self._tree.topLevelItemCount() - 1)
-                old_key = old.data(0, Qt.ItemDataRole.UserRole)
-                self._rows.pop(old_key, None)
-                self._handles.pop(old_key, None)
+                if old is not None:
+                    old_key = old.data(0, Qt.ItemDataRole.UserRole)
+                    self._rows.pop(old_key, None)
+                    self._handles.pop(old_key, None)
         return row
 
     def _on_runner_started(self, handle: JobHandle) -> None:

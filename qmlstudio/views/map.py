@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -33,12 +34,15 @@ from qmlstudio.progress import Progress
 from qmlstudio.session.coloring import Coloring, ColorScale, color_scale, colorable
 from qmlstudio.widgets.color_bar import ColorBar
 from qmlstudio.widgets.hover_card import HoverCard
-from qmlstudio.widgets.legend import Legend
+from qmlstudio.widgets.lasso import Tool
+from qmlstudio.widgets.legend import Category, Legend
 from qmlstudio.widgets.parameter_form import ParameterForm
 from qmlstudio.widgets.property_table import format_number
+from qmlstudio.widgets.raster import SHAPES
 from qmlstudio.widgets.scatter import ScatterMap
 
 CARD_ROWS = 5
+GLIDE_SECONDS = 0.32
 DEPICTION = (200, 150)
 
 
@@ -61,6 +65,9 @@ class MapView(QWidget):
         self._fingerprint = ""
         self._hovered = -1
         self._card_kept = False
+        self._card: tuple[str, str, list[tuple[str, str]]] = ("", "", [])
+        self._glide_until = 0.0
+        self._settled = True
         self.redraws = 0
         self.scatter = ScatterMap()
         self.color_bar = ColorBar()
@@ -115,7 +122,7 @@ class MapView(QWidget):
         self._color_by = QComboBox()
         self._color_by.setToolTip(self.tr("Colour by a property"))
         self._color_by.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self._color_form = ParameterForm(hidden=("color_by", "hidden"))
+        self._color_form = ParameterForm()
         self._color_button = _popup(self.tr("◐"), self.tr("Palette, scale and range"), self._color_form)
         self._tools = QButtonGroup(self)
         for widget in (QLabel(self.tr("Map")), self._method, self._method_button):
@@ -174,9 +181,13 @@ class MapView(QWidget):
         for widget in (self.scatter, self.color_bar, self.legend, self.card):
             widget.set_dark(dark)
 
-    def set_tool(self, tool: str) -> None:
+    def set_tool(self, tool: Tool) -> None:
         """Choose "pan", "lasso" or "box"."""
         self.scatter.set_tool(tool)
+
+    def set_lasso_on_plain_drag(self, on: bool) -> None:
+        """Let a plain drag lasso from the start; the middle button always moves the map."""
+        self.scatter.set_tool("lasso" if on else "pan")
 
     def reset_range(self) -> None:
         """Show all points."""
@@ -237,19 +248,28 @@ class MapView(QWidget):
         if dataset is None or not isinstance(result, Coordinates) or len(result.points) != len(dataset):
             return
         new = self._fingerprint != dataset.fingerprint or self.scatter.count != len(result.points)
+        final = bool(self._store.result_key("map"))
+        if not final:
+            self.scatter.set_busy(self.tr("epoch {} of {}").format(result.epoch, result.n_epochs))
+        # the first points of a new map wander from where the old ones were; what streams in meanwhile waits for them
+        now = time.monotonic()
+        begins = not new and (self._settled or final)
+        if begins:
+            self._glide_until = now + GLIDE_SECONDS
+        elif not new and not final and now < self._glide_until:
+            return
+        self._settled = final
         self.redraws += 1
         self._fingerprint = dataset.fingerprint
         self.scatter.set_axes(result.axes)
-        self.scatter.set_points(result.points, animate=not new, keep_range=False)
+        self.scatter.set_points(result.points, animate=begins, keep_range=False)
         if new:
             self._show_colors()
             self._show_selection()
             self.scatter.set_pins(list(self._store.session.pins))
             self.scatter.set_point_size(self._store.session.map_view.point_size)
-        if self._store.result_key("map"):
+        if final:
             self.scatter.set_busy(None)
-        else:
-            self.scatter.set_busy(self.tr("epoch {} of {}").format(result.epoch, result.n_epochs))
 
     def _show_embedding(self) -> None:
         embedding = self._store.session.embedding
@@ -264,16 +284,29 @@ class MapView(QWidget):
             return
         scale = self._scale = color_scale(coloring, dataset)
         hollow = scale.missing if scale.missing.any() else None
-        self.scatter.set_colors((scale.index, scale.lut), hollow)
+        categorical = scale.kind == "category"
+        indices = None if scale.kind == "plain" else scale.index
+        self.scatter.set_colors(indices, scale.lut, hollow, categorical)
+        # categories differ by symbol, too: nothing is said by colour alone
+        few = categorical and len(scale.categories) <= len(SHAPES)
+        self.scatter.set_shapes(scale.index if few else None)
         self.scatter.set_dimmed(scale.hidden if scale.hidden.any() else None)
         self.color_bar.setVisible(scale.kind == "number")
         self.legend.setVisible(scale.kind == "category")
         missing = int(scale.missing.sum())
         if scale.kind == "number":
-            self.color_bar.set_scale(scale.lut, scale.low, scale.high, scale.scale, scale.label, missing)
-        elif scale.kind == "category":
+            values = dataset.properties[coloring.color_by].values[~scale.missing]
+            clipped = (bool((values < scale.low).any()), bool((values > scale.high).any()))
+            self.color_bar.set_colors(scale.lut, scale.low, scale.high, scale.scale, clipped)  # type: ignore[arg-type]
+            self.color_bar.set_label(coloring.color_by, dataset.properties[coloring.color_by].unit)
+            self.color_bar.set_missing(missing)
+        elif categorical:
             off = {c for c in coloring.hidden.split("\t") if c}
-            self.legend.set_categories(scale.label, scale.categories, scale.lut, scale.counts, off, missing)
+            entries = zip(scale.categories, scale.lut.tolist(), scale.counts, strict=False)
+            self.legend.set_categories(
+                [Category(name, tuple(rgb), n, k if few else 0) for k, (name, rgb, n) in enumerate(entries)]
+            )
+            self.legend.set_shown(frozenset(k for k, name in enumerate(scale.categories) if name not in off))
         self._note.setText(scale.note)
         self._note.setVisible(bool(scale.note))
 
@@ -294,13 +327,9 @@ class MapView(QWidget):
 
     def _show_card(self, index: int, dataset: Dataset) -> None:
         structure = dataset.structures[index]
-        self.card.set_content(
-            title=str(dataset.identifiers[index]),
-            subtitle=structure.formula,
-            rows=_card_rows(self._store, index),
-            svg="",
-        )
-        self.card.show_at(self._cursor(), self._bounds())
+        self._card = (str(dataset.identifiers[index]), structure.formula, _card_rows(self._store, index))
+        self.card.set_content(*self._card)
+        self.card.show_at(self.cursor().pos())
         smiles = dataset.smiles
         text = str(smiles[index]) if smiles is not None else ""
         self._runner.submit(
@@ -317,14 +346,8 @@ class MapView(QWidget):
 
     def _on_depiction_done(self, index: int, svg: str) -> None:
         if index == self._hovered and svg:
-            self.card.set_svg(svg)
-            self.card.show_at(self._cursor(), self._bounds())
-
-    def _cursor(self) -> QPoint:
-        return self.cursor().pos()
-
-    def _bounds(self) -> QRect:
-        return QRect(self.mapToGlobal(QPoint(0, 0)), self.size())
+            self.card.set_content(*self._card, svg)
+            self.card.show_at(self.cursor().pos())
 
     def _hide_card(self) -> None:
         self._card_kept = False
@@ -394,8 +417,10 @@ class MapView(QWidget):
         if isinstance(value, Coloring):
             self._store.update(self.tr("colour"), coloring=value)
 
-    def _on_legend_toggled(self, hidden: set[str]) -> None:
-        coloring = replace(self._store.session.coloring, hidden="\t".join(sorted(hidden)))
+    def _on_legend_toggled(self, shown: frozenset[int]) -> None:
+        names = self._scale.categories if self._scale is not None else ()
+        hidden = "\t".join(name for k, name in enumerate(names) if k not in shown)
+        coloring = replace(self._store.session.coloring, hidden=hidden)
         self._store.update(self.tr("legend"), coloring=coloring)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from qmlstudio.app.jobs import Job, JobRunner
@@ -16,8 +17,8 @@ from qmlstudio.chem.bonds import Bonds, perceive_bonds
 from qmlstudio.chem.geometry import measure
 from qmlstudio.chem.structures import Structure
 from qmlstudio.progress import Progress
-from qmlstudio.session.session import StructureLook
 from qmlstudio.widgets.molecule import MoleculeCanvas
+from qmlstudio.widgets.molecule_scene import Appearance
 from qmlstudio.widgets.play_bar import PlayBar
 
 DIRECT_ATOMS = 80
@@ -29,10 +30,10 @@ class StructureView(QWidget):
 
     Signals
     -------
-    context_menu_requested(global position)
+    context_menu_requested(global position, atom or -1)
     """
 
-    context_menu_requested = Signal(object)
+    context_menu_requested = Signal(QPoint, int)
 
     def __init__(self, store: Store, runner: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,6 +41,7 @@ class StructureView(QWidget):
         self._runner = runner
         self.redraws = 0
         self._shown: tuple[str, int] | None = None
+        self._numbers = np.zeros(0, dtype=np.uint8)
         self._title = QLabel()
         self._title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._measure = QLabel()
@@ -80,6 +82,9 @@ class StructureView(QWidget):
         bottom = QHBoxLayout()
         bottom.setContentsMargins(6, 0, 6, 4)
         bottom.addWidget(self._measure, 1)
+        self._note = QLabel()
+        self._note.setVisible(False)
+        bottom.addWidget(self._note)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
@@ -95,14 +100,21 @@ class StructureView(QWidget):
         self.canvas.picked_changed.connect(self._on_canvas_picked_changed)
         self.canvas.atom_hovered.connect(self._on_canvas_atom_hovered)
         self.canvas.measure_pinned.connect(self._on_canvas_measure_pinned)
-        self.canvas.look_requested.connect(self._on_canvas_look_requested)
-        self.canvas.play_requested.connect(self.play_bar.handle)
+        self.canvas.appearance_changed.connect(self._on_canvas_appearance_changed)
+        self.canvas.camera_changed.connect(self._on_canvas_camera_changed)
+        self.canvas.play_command.connect(self.play_bar.run_command)
+        self.canvas.backend_changed.connect(self._on_canvas_backend_changed)
         self.canvas.context_menu_requested.connect(self.context_menu_requested)
         store.changed.connect(self._on_store_changed)
         store.atoms_hovered.connect(self._on_store_atoms_hovered)
         store.picked_changed.connect(self._on_store_picked_changed)
         self._show_look()
         self._show_structure()
+
+    @property
+    def rotation(self) -> np.ndarray:
+        """(3, 3) the viewer's right, up and towards-the-viewer axes in rows."""
+        return np.asarray(self.canvas.camera.matrix)
 
     def start(self) -> None:
         """Make the drawing surface (after the window's first paint: it costs a third of a second)."""
@@ -111,7 +123,6 @@ class StructureView(QWidget):
     def set_dark(self, dark: bool) -> None:
         """Follow the window's theme."""
         self.canvas.set_dark(dark)
-        self.play_bar.set_dark(dark)
 
     # -- the store
 
@@ -123,6 +134,7 @@ class StructureView(QWidget):
         if "structure_look" in names:
             self._show_look()
         if "measurements" in names:
+            self.canvas.set_pinned_measures(self._store.session.measurements)
             self._show_measurement()
 
     def _on_store_atoms_hovered(self, atoms: tuple[int, ...]) -> None:
@@ -146,7 +158,7 @@ class StructureView(QWidget):
         self.play_bar.setVisible(bool(dataset and dataset.ordered and len(dataset) > 1))
         if dataset is None or active is None:
             self._title.clear()
-            self.canvas.clear()
+            self.canvas.set_structure([], np.zeros((0, 3)))
             self._show_measurement()
             return
         structure = dataset.structures[active]
@@ -160,8 +172,8 @@ class StructureView(QWidget):
         self._show_measurement()
 
     def _draw(self, structure: Structure, keep_camera: bool) -> None:
-        if keep_camera and self.canvas.shows(structure.numbers):
-            self.canvas.set_positions(structure.positions)
+        if keep_camera and np.array_equal(structure.numbers, self._numbers):
+            self.canvas.set_positions(structure.positions, structure.cell)
         # RDKit's import takes longer than a click may: until the warm-up has brought it in, bonds come from a job
         if len(structure) <= DIRECT_ATOMS and "rdkit.Chem.rdDetermineBonds" in sys.modules:
             self._runner.cancel("bonds")
@@ -182,16 +194,22 @@ class StructureView(QWidget):
         )
 
     def _set(self, structure: Structure, keep_camera: bool, bonds: Bonds | None) -> None:
+        self._numbers = structure.numbers
         pair = None if bonds is None else (bonds.pairs, bonds.orders)
         self.canvas.set_structure(structure.numbers, structure.positions, pair, structure.cell, keep_camera=keep_camera)
         self.canvas.set_picked(list(self._store.picked))
+        self.canvas.set_pinned_measures(self._store.session.measurements)
 
     def _show_look(self) -> None:
         look = self._store.session.structure_look
-        self.canvas.set_style(look.style)
-        self.canvas.set_hydrogens(look.hydrogens)
-        self.canvas.set_labels(look.labels)
-        self.canvas.set_cell_visible(look.cell)
+        shown = replace(
+            self.canvas.appearance,
+            style=look.style,
+            hydrogens=look.hydrogens,
+            labels=look.labels,
+            cell=look.cell,
+        )
+        self.canvas.set_appearance(shown)
         self.canvas.set_projection(look.projection)
         for button in self._styles.buttons():
             button.setChecked(button.property("style_value") == look.style)
@@ -253,11 +271,22 @@ class StructureView(QWidget):
         self._store.toggle_pin(index)
 
     def _on_styles_button_clicked(self, button: QToolButton) -> None:
-        self._on_canvas_look_requested("style", button.property("style_value"))
+        self._set_look(style=button.property("style_value"))
 
-    def _on_canvas_look_requested(self, name: str, value: Any) -> None:
-        look: StructureLook = self._store.session.structure_look
-        self._store.update(self.tr("look of the structure"), structure_look=look.with_values(**{name: value}))
+    def _on_canvas_appearance_changed(self, a: Appearance) -> None:
+        self._set_look(style=a.style, hydrogens=a.hydrogens, labels=a.labels, cell=a.cell)
+
+    def _on_canvas_camera_changed(self, camera: dict[str, Any]) -> None:
+        if camera["projection"] != self._store.session.structure_look.projection:
+            self._set_look(projection=camera["projection"])
+
+    def _on_canvas_backend_changed(self, _backend: str, note: str) -> None:
+        self._note.setText(note)
+        self._note.setVisible(bool(note))
+
+    def _set_look(self, **values: Any) -> None:
+        look = self._store.session.structure_look.with_values(**values)
+        self._store.update(self.tr("look of the structure"), structure_look=look)
 
     def _on_play_bar_frame_changed(self, frame: int) -> None:
         self._store.set_active(frame)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QFontMetricsF, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFontMetricsF,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qmlstudio.widgets.theme import theme
@@ -57,7 +69,7 @@ def fractions(values: ArrayLike, low: float, high: float, scale: Scale = "linear
 def color_indices(
     values: ArrayLike, low: float, high: float, scale: Scale, colors: int
 ) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    """Index into a table of `colors` colours for each value (n,), and which values have none (NaN, or ≤ 0 on a log scale).
+    """Index into a table of `colors` colours for each value (n,), and which have none (NaN, or ≤ 0 on a log scale).
 
     Values beyond the ends take the colours of the ends.
     """
@@ -72,11 +84,12 @@ def ticks(low: float, high: float, scale: Scale = "linear", count: int = 6) -> l
     low, high = min(low, high), max(low, high)
     if high == low:
         return [low]
+    found: list[float]
     if scale == "log" and low > 0:
         first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
         if last - first > 2:
-            step = int(np.ceil((last - first) / count))
-            exponents = [e for e in range(first, last + 1) if e % step == 0]
+            every = int(np.ceil((last - first) / count))
+            exponents = [e for e in range(first, last + 1) if e % every == 0]
             found = [10.0**e for e in exponents]
         else:
             found = [m * 10.0**e for e in range(first, last + 1) for m in (1, 2, 5)]
@@ -89,24 +102,27 @@ def ticks(low: float, high: float, scale: Scale = "linear", count: int = 6) -> l
         bottom = int(np.ceil(np.log10(w)))
         decades = [10.0**e for e in range(bottom, top + 1)]
         return [t for t in sorted({0.0, *decades, *(-d for d in decades)}) if low <= t <= high]
-    raw = (high - low) / count
-    magnitude = 10.0 ** np.floor(np.log10(raw))
-    step = float(min((m * magnitude for m in (1.0, 2.0, 2.5, 5.0, 10.0)), key=lambda s: abs(np.log(s / raw))))
+    raw = float((high - low) / count)
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    step = float(min((m * magnitude for m in (1.0, 2.0, 2.5, 5.0, 10.0)), key=lambda s: abs(math.log(s / raw))))
     # an index times the step, not a running sum: no 0.30000000000000004, no −0
-    first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
-    return [round(i * step, 12 - int(np.floor(np.log10(step)))) + 0.0 for i in range(first, last + 1)]
+    places = range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)
+    return [round(i * step, 12 - int(np.floor(np.log10(step)))) + 0.0 for i in places]
 
 
 def tick_text(value: float, values: list[float]) -> str:
     """A tick's label: as many digits as tell the ticks apart, a true minus sign."""
-    largest = max((abs(v) for v in values), default=1.0)
-    nonzero = [abs(v) for v in values if v]
-    if nonzero and (largest >= 1e5 or min(nonzero) < 1e-3):
-        text = "0" if value == 0 else f"{value:.3g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2g}"
+    sizes = [abs(v) for v in values if v] or [1.0]
+    gaps = [b - a for a, b in itertools.pairwise(values) if b > a] or [max(sizes)]
+    digits = 0
+    if min(sizes) < 1e-3 or (max(sizes) >= 1e5 and min(gaps) >= 1e-3 * max(sizes)):
+        while digits < 12 and any(abs(float(f"{v:.{digits}e}") - v) > 1e-6 * min(gaps) for v in values):
+            digits += 1
+        text = "0" if value == 0 else f"{value:.{digits}e}"
+        mantissa, _, exponent = text.partition("e")
+        text = f"{mantissa}e{int(exponent)}" if exponent else text
     else:
-        gaps = [b - a for a, b in zip(values[:-1], values[1:], strict=True) if b > a]
-        digits = 0
-        while digits < 6 and gaps and any(abs(round(v, digits) - v) > 1e-6 * min(gaps) for v in values):
+        while digits < 6 and any(abs(round(v, digits) - v) > 1e-6 * min(gaps) for v in values):
             digits += 1
         text = f"{value:.{digits}f}" if len(values) > 1 else f"{value:g}"
     return text.replace("-", "−")
@@ -221,6 +237,8 @@ class ColorBar(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        # the map's ground, of which the bar is a part
+        painter.fillRect(self.rect(), QColor(self._theme.background))
         colors, metrics, area = self._theme, QFontMetricsF(self.font()), self._area()
         painter.setPen(QColor(colors.foreground))
         if len(self._lut):
@@ -277,6 +295,12 @@ class ColorBar(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.settings_requested.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.settings_requested.emit()
+        else:
+            super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self.settings_requested.emit()

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-# viridis at 17 equal steps (van der Walt & Smith, CC0); linear in between is within two levels of the original
+# viridis at 33 equal steps (van der Walt & Smith, CC0); linear in between is within two levels of the original
 _VIRIDIS = (
-    "440154 481467 482576 453781 404688 39568c 33638d 2d708e 287d8e 238a8d 1f968b 20a386 29af7f 3cbb75 55c667 "
-    "73d055 95d840 b8de29 dce319 fde725"
+    "440154 470d60 48186a 482374 472d7b 453781 424086 3e4989 3b528b 375b8d 33638d 2f6b8e 2c728e 297a8e 26828e 23898e "
+    "21908c 1f978b 1f9f88 21a685 27ad81 31b57b 3ebc74 4dc26c 5cc863 6ece58 82d34d 95d840 aadc32 c0df25 d5e21a eae51a "
+    "fde725"
 )
 _DIVERGING_LIGHT = "053061 2166ac 4393c3 92c5de d1e5f0 f2f2f2 fddbc7 f4a582 d6604d b2182b 67001f"
 _DIVERGING_DARK = "9ecae9 6baed6 4292c6 2a6ca3 28496b 2b2f36 6b3a32 a34a3a d0654f ee8f73 fcbba1"
@@ -63,8 +64,8 @@ class Scale:
     def of(cls, values: Array, *, symmetric: bool = False) -> Scale:
         """The scale on which these values can be read.
 
-        Linear while they are within a factor of 20, logarithmic beyond, symmetric logarithmic where signs mix. At most
-        four decades are resolved.
+        Linear while the largest is within 20 times the lower quartile, logarithmic beyond, symmetric logarithmic where
+        signs mix. At most four decades are resolved.
 
         Parameters
         ----------
@@ -79,16 +80,28 @@ class Scale:
             return cls("linear", -1.0 if symmetric else 0.0, 1.0)
         sizes = np.abs(given)
         largest = float(sizes.max())
-        wide = largest > 20 * float(np.quantile(sizes, 0.05))
+        wide = largest > 20 * float(np.quantile(sizes, 0.25))
         low, high = float(given.min()), float(given.max())
         if symmetric or (wide and low < 0 < high):
             width = min(max(float(np.quantile(sizes, 0.1)), largest * 1e-3), largest)
             return cls("symlog" if wide else "linear", -largest, largest, width)
         if wide and low > 0:
             return cls("log", max(low, high * 1e-4), high)
+        return cls.linear(given)
+
+    @classmethod
+    def linear(cls, values: Array, *, symmetric: bool = False) -> Scale:
+        """From the smallest to the largest value."""
+        given = np.asarray(values, dtype=np.float64)
+        given = given[np.isfinite(given)]
+        low, high = (float(given.min()), float(given.max())) if len(given) else (0.0, 1.0)
+        if symmetric:
+            high = max(abs(low), abs(high))
+            low = -high
         if low == high:
+            # one value only: from nothing to it
             low, high = min(0.0, low), max(0.0, high)
-        return cls("linear", low, high)
+        return cls("linear", low, high if high > low else low + 1.0)
 
     def from_zero(self) -> Scale:
         """For bars: zero is on the scale, and on a logarithmic one the smallest value still has a height."""

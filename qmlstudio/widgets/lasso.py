@@ -17,8 +17,8 @@ Operation = Literal["replace", "add", "subtract", "intersect"]
 def operation(tool: Tool, modifiers: Qt.KeyboardModifier) -> Operation | None:
     """What a left drag with these modifiers does to the selection; None: it moves the map.
 
-    With the lasso or box tool a drag alone replaces, Shift adds, Alt subtracts, Ctrl intersects. With the pan tool Shift is
-    what calls the lasso, so there Shift alone replaces, Shift+Alt subtracts, Shift+Ctrl intersects.
+    With the lasso or box tool a drag alone replaces, Shift adds, Alt subtracts, Ctrl intersects. With the pan tool
+    Shift is what calls the lasso, so there Shift alone replaces, Shift+Alt subtracts, Shift+Ctrl intersects.
     """
     shift = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
     if tool == "pan" and not shift:

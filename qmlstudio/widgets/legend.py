@@ -118,7 +118,7 @@ class _Row(QAbstractButton):
 
 
 class Legend(QWidget):
-    """The categories of a map. A click (or Space) switches one off and on, a double click leaves it alone or brings all back."""
+    """The categories of a map. A click or Space switches one off and on; a double click shows it alone or all again."""
 
     toggled = Signal(object)
     """frozenset of the indices of the categories that are on."""

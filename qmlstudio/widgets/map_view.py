@@ -26,7 +26,7 @@ from qmlstudio.widgets.lasso import LassoItem, Operation, Tool, operation
 from qmlstudio.widgets.theme import Theme
 
 Draw = Callable[[raster.Canvas, raster.Floats, float], int]
-"""Fills a canvas; takes the transform from data to its pixels and the device pixel ratio, returns the points in view."""
+"""Fills a canvas: takes the transform from data to its pixels and the pixel ratio; returns the number in view."""
 
 
 class RasterItem(QGraphicsObject):

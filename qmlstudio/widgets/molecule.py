@@ -9,14 +9,13 @@ The setters never emit the signal of what they set: signals tell what a person d
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
@@ -24,7 +23,6 @@ from PySide6.QtGui import (
     QImage,
     QKeyEvent,
     QMouseEvent,
-    QNativeGestureEvent,
     QPainter,
     QPaintEvent,
     QResizeEvent,
@@ -32,11 +30,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from qmlstudio.widgets.camera import PROJECTIONS, Camera, best_rotation, bounding_sphere
+from qmlstudio.widgets.camera import Camera, best_rotation, bounding_sphere
+from qmlstudio.widgets.molecule_drawer import Drawer
+from qmlstudio.widgets.molecule_gestures import Gestures
 from qmlstudio.widgets.molecule_overlay import Mark, Overlay, measure_mark, paint_overlay
-from qmlstudio.widgets.molecule_painter import PainterRenderer
 from qmlstudio.widgets.molecule_scene import (
-    LABELS,
     Appearance,
     Capsules,
     Layout,
@@ -51,55 +49,11 @@ from qmlstudio.widgets.molecule_scene import (
 )
 from qmlstudio.widgets.theme import theme
 
-CLICK: Final = 4
-"""A press that moves less than this many pixels is a click."""
 TOLERANCE: Final = 5.0
 """Pixels by which a click may miss an atom."""
-SLOW: Final = 0.033
-"""Seconds for a picture above which it is drawn coarser while it moves."""
-SETTLE: Final = 160
-"""Milliseconds after the last movement until it is drawn finely again."""
+RING: Final = 4.5
+"""Width of the ring about a picked atom, pixels; about a highlighted one it is twice as wide."""
 HIGHLIGHT: Final = "#f2a900"
-
-_STYLE_KEYS: Final = {Qt.Key.Key_1: "ball_and_stick", Qt.Key.Key_2: "spacefill", Qt.Key.Key_3: "sticks"}
-_AXIS_KEYS: Final = {Qt.Key.Key_X: "x", Qt.Key.Key_Y: "y", Qt.Key.Key_Z: "z"}
-_PLAY_KEYS: Final = {
-    Qt.Key.Key_Space: "toggle",
-    Qt.Key.Key_Left: "back",
-    Qt.Key.Key_Right: "forward",
-    Qt.Key.Key_Down: "back",
-    Qt.Key.Key_Up: "forward",
-    Qt.Key.Key_Home: "first",
-    Qt.Key.Key_End: "last",
-    Qt.Key.Key_BracketLeft: "slower",
-    Qt.Key.Key_BracketRight: "faster",
-}
-_OTHER_KEYS: Final = {
-    Qt.Key.Key_H,
-    Qt.Key.Key_U,
-    Qt.Key.Key_B,
-    Qt.Key.Key_C,
-    Qt.Key.Key_R,
-    Qt.Key.Key_O,
-    Qt.Key.Key_M,
-    Qt.Key.Key_Escape,
-}
-
-
-class Renderer(Protocol):
-    """What makes the picture."""
-
-    name: str
-    max_size: int
-
-    def set_capsules(self, capsules: Capsules) -> None:
-        """What the next pictures show."""
-
-    def image(self, shot: Shot) -> QImage:
-        """The picture."""
-
-    def close(self) -> None:
-        """Frees what it holds."""
 
 
 class MoleculeCanvas(QWidget):
@@ -142,8 +96,12 @@ class MoleculeCanvas(QWidget):
     measure_pinned = Signal(list)
     backend_changed = Signal(str, str)
 
+    # Qt sends events while it constructs the widget
+    _gestures: Gestures | None = None
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._gestures = Gestures(self)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -165,69 +123,31 @@ class MoleculeCanvas(QWidget):
         self._text = ""
         self._marks: tuple[Mark, ...] = ()
 
-        self._renderer: Renderer | None = None
-        self._note = ""
-        self._stale = True
-        self._picture: QImage | None = None
-        self._shot: Shot | None = None
-        self._took = 0.0
-        self._moving = False
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE)
-        self._settle.timeout.connect(self._on_settle_timeout)
-
-        self._press: QPointF | None = None
-        self._press_button = Qt.MouseButton.NoButton
-        self._press_camera = self._camera
-        self._dragged = False
+        self._drawer = Drawer(self, self._capsules)
+        self._drawer.backend_changed.connect(self.backend_changed)
+        self._drawer.refined.connect(self.update)
 
     # -- starting and stopping ---------------------------------------------------------------------------------------
 
     @property
     def backend(self) -> str:
-        """"opengl", "painter", or "" before `start`."""
-        return self._renderer.name if self._renderer is not None else ""
+        """ "opengl", "painter", or "" before `start`."""
+        return self._drawer.backend
 
     @property
     def note(self) -> str:
         """Why there is no OpenGL, for people; empty where there is."""
-        return self._note
+        return self._drawer.note
 
     def start(self, backend: str = "auto") -> None:
-        """Begins to draw: with OpenGL if it works ("auto"), or with QPainter ("painter"). Once; later calls do nothing."""
-        if self._renderer is not None:
-            return
-        if backend == "painter":
-            self._use_painter(self.tr("drawn without OpenGL"))
-            return
-        # vispy is loaded here and not at start-up
-        from qmlstudio.widgets.molecule_vispy import GLRenderer, NoOpenGLError
-
-        try:
-            self._use(GLRenderer(), "")
-        except (NoOpenGLError, ImportError) as error:
-            self._use_painter(self.tr("drawn without OpenGL: {reason}").format(reason=error))
-
-    def stop(self) -> None:
-        """Frees the renderer and its OpenGL context; also done when the widget is destroyed. `start` begins anew."""
-        self._settle.stop()
-        if self._renderer is not None:
-            self.destroyed.disconnect(self._renderer.close)
-            self._renderer.close()
-            self._renderer = None
-            self._picture = self._shot = None
-
-    def _use(self, renderer: Renderer, note: str) -> None:
-        self._renderer, self._note, self._stale = renderer, note, True
-        # the context must go before the application does, whoever deletes the widget
-        self.destroyed.connect(renderer.close)
-        self.backend_changed.emit(renderer.name, note)
+        """Begins to draw, with OpenGL if it works ("auto") or with QPainter ("painter"); later calls do nothing."""
+        self._drawer.start(backend)
         self.update()
 
-    def _use_painter(self, note: str) -> None:
-        self.stop()
-        self._use(PainterRenderer(), note)
+    def stop(self) -> None:
+        """Frees the OpenGL context; also done when the widget is destroyed. `start` begins anew."""
+        self._drawer.stop()
+        self.update()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -255,11 +175,11 @@ class MoleculeCanvas(QWidget):
         Raises
         ------
         ValueError
-            If shapes do not match, a bond's atom does not exist, or a coordinate is not finite.
+            If shapes do not match, a bond's atom does not exist, a coordinate is not finite, or the cell has no volume.
         """
         z = np.asarray(numbers, dtype=np.int64).reshape(-1)
         xyz = _checked(positions, len(z))
-        box = None if cell is None else np.asarray(cell, dtype=np.float64).reshape(3, 3)
+        box = None if cell is None else _checked_cell(cell)
         new = layout(z, bonds, self._appearance, None, box is not None)
         same = np.array_equal(z, self._numbers)
         self._numbers, self._positions, self._cell, self._bonds = z, xyz, box, bonds
@@ -280,7 +200,7 @@ class MoleculeCanvas(QWidget):
         """
         self._positions = _checked(positions, len(self._numbers))
         if cell is not None:
-            self._cell = np.asarray(cell, dtype=np.float64).reshape(3, 3)
+            self._cell = _checked_cell(cell)
         self._moved()
 
     def set_bonds(self, bonds: tuple[ArrayLike, ArrayLike] | None) -> None:
@@ -289,7 +209,7 @@ class MoleculeCanvas(QWidget):
         self._rebuild()
 
     def set_style(self, style: str) -> None:
-        """"ball_and_stick", "spacefill" or "sticks"; ValueError for others."""
+        """ "ball_and_stick", "spacefill" or "sticks"; ValueError for others."""
         self.set_appearance(replace(self._appearance, style=style))
 
     def set_hydrogens(self, shown: bool) -> None:
@@ -297,7 +217,7 @@ class MoleculeCanvas(QWidget):
         self.set_appearance(replace(self._appearance, hydrogens=bool(shown)))
 
     def set_labels(self, mode: str) -> None:
-        """"none", "element", "index" or "both"; ValueError for others."""
+        """ "none", "element", "index" or "both"; ValueError for others."""
         self.set_appearance(replace(self._appearance, labels=mode))
 
     def set_cell_visible(self, shown: bool) -> None:
@@ -315,7 +235,7 @@ class MoleculeCanvas(QWidget):
             self._rebuild()
 
     def set_atom_colors(self, colors: ArrayLike | None) -> None:
-        """Red, green, blue (N, 3), 0 … 1, instead of the elements' colours; None for those. ValueError if not N rows."""
+        """Red, green, blue (N, 3), 0 … 1, or None for the elements' colours; ValueError if there are not N rows."""
         values = None if colors is None else np.asarray(colors, dtype=np.float32)
         if values is not None and values.shape != (len(self._numbers), 3):
             raise ValueError(f"colours of shape {values.shape} for {len(self._numbers)} atoms")
@@ -371,11 +291,13 @@ class MoleculeCanvas(QWidget):
         """From `camera_state`, or only some of its keys (a linked camera); ValueError if it is none."""
         camera = state if isinstance(state, Camera) else Camera.from_dict(state, self._camera)
         if camera != self._camera:
+            # rings keep their width on the screen
+            rings = camera.height != self._camera.height and bool(self._picked or self._highlighted)
             self._camera = camera
-            self._redraw(scene=False)
+            self._redraw(scene=rings)
 
     def set_projection(self, projection: str) -> None:
-        """"perspective" or "orthographic"; ValueError for others."""
+        """ "perspective" or "orthographic"; ValueError for others."""
         self.set_camera(replace(self._camera, projection=projection))
 
     def centre(self) -> None:
@@ -384,18 +306,18 @@ class MoleculeCanvas(QWidget):
             middle = self._positions[list(self._picked)].mean(axis=0)
         else:
             middle, _ = bounding_sphere(*self._spheres())
-        self._set_camera_here(self._camera.centered(middle))
+        self.move_camera(self._camera.centered(middle))
 
     def reset_camera(self) -> None:
         """The best side of the structure, fitted."""
         before = self._camera
         self._face()
         after, self._camera = self._camera, before
-        self._set_camera_here(after)
+        self.move_camera(after)
 
     def view_along(self, axis: str) -> None:
-        """"x", "y" or "z" points to the viewer; ValueError for others."""
-        self._set_camera_here(self._camera.along(axis))
+        """ "x", "y" or "z" points to the viewer; ValueError for others."""
+        self.move_camera(self._camera.along(axis))
 
     # -- pictures ----------------------------------------------------------------------------------------------------
 
@@ -416,26 +338,10 @@ class MoleculeCanvas(QWidget):
             Drawn at twice the size and averaged, where the machine can.
         """
         self.start()
-        renderer = self._renderer
-        assert renderer is not None
         ratio = min(width / max(self.width(), 1), height / max(self.height(), 1))
-        factor = 2 if fine and renderer.name == "opengl" and 2 * max(width, height) <= renderer.max_size else 1
-        limit = min(1.0, renderer.max_size / (factor * max(width, height)))
-        renderer.set_capsules(self._capsules(marks))
-        self._stale = True
-        shot = Shot(
-            self._camera,
-            max(int(width * factor * limit), 1),
-            max(int(height * factor * limit), 1),
-            ratio * factor * limit,
-            self._extent,
-            self._appearance.dark,
-            transparent,
-        )
-        image = self._drawn(shot)
-        if (image.width(), image.height()) != (width, height):
-            smooth = Qt.TransformationMode.SmoothTransformation
-            image = image.scaled(width, height, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
+        looks = self._appearance
+        shot = Shot(self._camera, width, height, ratio, self._extent, looks.dark, transparent)
+        image = self._drawer.once(self._capsules(marks), shot, fine)
         painter = QPainter(image)
         painter.setFont(self.font())
         painter.scale(ratio, ratio)
@@ -443,16 +349,227 @@ class MoleculeCanvas(QWidget):
         painter.end()
         return image
 
-    def _drawn(self, shot: Shot) -> QImage:
-        assert self._renderer is not None
-        if self._renderer.name == "painter":
-            return self._renderer.image(shot)
-        from qmlstudio.widgets.molecule_vispy import NoOpenGLError
+    # -- as a person does it: these emit ----------------------------------------------------------------------------
 
-        try:
-            return self._renderer.image(shot)
-        except NoOpenGLError as error:
-            # the context was lost (the driver was updated, the session was moved): go on without
-            self._use_painter(self.tr("drawn without OpenGL: {reason}").format(reason=error))
-            self._renderer.set_capsules(self._capsules())
-            return self._renderer.image(shot)
+    def move_camera(self, camera: Camera) -> None:
+        """Another camera, and `camera_changed`."""
+        if camera != self._camera:
+            self.set_camera(camera)
+            self.camera_changed.emit(camera.to_dict())
+
+    def choose(self, atoms: Sequence[int]) -> None:
+        """Other picked atoms, and `picked_changed`."""
+        before = self._picked
+        self.set_picked(atoms)
+        if self._picked != before:
+            self.picked_changed.emit(list(self._picked))
+
+    def change_appearance(self, appearance: Appearance) -> None:
+        """Other looks, and `appearance_changed`."""
+        if appearance != self._appearance:
+            self.set_appearance(appearance)
+            self.appearance_changed.emit(appearance)
+
+    def hover(self, atom: int | None) -> None:
+        """The atom under the cursor, and `atom_hovered`."""
+        if atom != self._hovered:
+            self._hovered = atom
+            self.atom_hovered.emit(-1 if atom is None else atom)
+            self.update()
+
+    def atom_at(self, x: float, y: float) -> int | None:
+        """The atom that is seen at a point of the widget, or one that is missed by a few pixels; None for none."""
+        if not len(self._numbers):
+            return None
+        visible = self._layout.visible
+        origin, direction = self._camera.ray(x, y, self.width(), self.height())
+        hit = pick(self._positions, self._layout.radii, visible, origin, direction)
+        if hit is not None:
+            return hit
+        pixels, _, scale = self._camera.project(self._positions, self.width(), self.height())
+        miss = np.hypot(*(pixels - (x, y)).T) - self._layout.radii * scale
+        miss[~visible] = np.inf
+        nearest = int(miss.argmin())
+        return nearest if miss[nearest] <= TOLERANCE else None
+
+    def bonded(self, atom: int) -> list[int]:
+        """All atoms of the bonded fragment of an atom, hydrogens that are not drawn left out."""
+        pairs = np.zeros((0, 2), dtype=np.int64) if self._bonds is None else self._bonds[0]
+        return [i for i in fragment(atom, pairs, len(self._numbers)) if self._layout.visible[i]]
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    def _existing(self, atoms: Sequence[int]) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(int(i) for i in atoms if 0 <= int(i) < len(self._numbers)))
+
+    def _spheres(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """What the camera must show: atoms, and the cell's corners where it is drawn."""
+        points, radii = self._positions, self._layout.radii
+        if self._cell is not None and self._appearance.cell:
+            points = np.concatenate([points, cell_corners(self._cell)])
+            radii = np.concatenate([radii, np.full(8, 0.5)])
+        return points, radii
+
+    def _face(self) -> None:
+        """The best view, without telling."""
+        # crystals are seen as they are oriented, molecules along their principal axes
+        points = self._positions if self._cell is None else np.zeros((0, 3))
+        self._camera = replace(self._camera, rotation=best_rotation(points)).fitted(*self._spheres())
+
+    def _rebuild(self) -> None:
+        self._layout = layout(self._numbers, self._bonds, self._appearance, self._colors, self._cell is not None)
+        self._moved()
+
+    def _moved(self) -> None:
+        """After new positions or looks: the extent for the depth cue, the measures, the picture."""
+        points, radii = self._spheres()
+        if len(points):
+            away = np.linalg.norm(points - np.array(self._camera.center), axis=1) + radii
+            self._extent = max(float(away.max()), 1.0)
+        self._marked()
+
+    def _marked(self) -> None:
+        """After other picks or positions: measures and their text."""
+        marks, text = [], ""
+        for atoms, pinned in [*((m, True) for m in self._pinned), (self._picked, False)]:
+            found = measure_mark(self._positions, atoms, self._cell, pinned)
+            if found is not None:
+                marks.append(found[0])
+                text = "" if pinned else found[1]
+        self._marks = tuple(marks)
+        if text != self._text:
+            self._text = text
+            self.measured.emit(text)
+        self._redraw()
+
+    def _capsules(self, marks: bool = True) -> Capsules:
+        capsules = self._layout.place(self._positions, self._cell)
+        radii, colors = self._layout.radii, theme(self._appearance.dark)
+        extra = []
+        if self._cell is not None and self._appearance.cell:
+            extra.append(cell_edges(self._cell, self._appearance.dark))
+        if marks:
+            ring = RING / self._camera.pixels_per_angstrom(self.width(), self.height())
+            shown = [i for i in self._highlighted if self._layout.visible[i]]
+            if shown:
+                capsules = lit(capsules, shown, HIGHLIGHT)
+                extra.append(halos(self._positions, radii, shown, HIGHLIGHT, 2 * ring))
+            picked = [i for i in self._picked if self._layout.visible[i]]
+            extra.append(halos(self._positions, radii, picked, colors.accent, ring))
+        return capsules.joined(*extra)
+
+    def _overlay(self, marks: bool = True) -> Overlay:
+        return Overlay(
+            self._numbers,
+            self._positions,
+            self._layout.radii,
+            self._layout.visible,
+            self._appearance.labels,
+            self._picked if marks else (),
+            self._hovered if marks else None,
+            tuple(m for m in self._marks if marks or m.pinned),
+            self._cell if self._appearance.cell else None,
+            self._appearance.dark,
+        )
+
+    def _redraw(self, scene: bool = True) -> None:
+        """Draws soon; coarser while movement is slow. `scene`: more than the camera has changed."""
+        self._drawer.changed(scene, self.isVisible())
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The picture and what lies on it."""
+        shot = Shot(self._camera, self.width(), self.height(), 1.0, self._extent, self._appearance.dark)
+        picture = self._drawer.picture(shot, self.devicePixelRatioF())
+        colors = theme(self._appearance.dark)
+        painter = QPainter(self)
+        area = QRectF(self.rect())
+        if picture is None or not len(self._numbers):
+            painter.fillRect(area, QColor(colors.background))
+            if picture is not None:
+                painter.setPen(QColor(colors.muted))
+                painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self.tr("No structure"))
+        else:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(area, picture)
+            paint_overlay(painter, self._overlay(), self._camera, self.width(), self.height())
+        if self.note:
+            small = QFont(self.font())
+            small.setPointSizeF(max(self.font().pointSizeF() * 0.85, 6.0))
+            painter.setFont(small)
+            painter.setPen(QColor(colors.muted))
+            flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom | Qt.TextFlag.TextWordWrap
+            painter.drawText(area.adjusted(8, 8, -8, -6), flags, self.note)
+        painter.end()
+
+    def sizeHint(self) -> QSize:
+        """A square."""
+        return QSize(480, 480)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Rings keep their width on the screen."""
+        super().resizeEvent(event)
+        self._redraw(scene=bool(self._picked or self._highlighted))
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nothing ticks while nobody looks."""
+        self._drawer.rest()
+        super().hideEvent(event)
+
+    # -- gestures, all in `Gestures` ---------------------------------------------------------------------------------
+
+    def event(self, event: QEvent) -> bool:
+        """Keys that are ours stay ours although a menu may use them; pinching zooms."""
+        return (self._gestures is not None and self._gestures.any_event(event)) or super().event(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begins a click or a drag."""
+        if self._gestures is not None:
+            self._gestures.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Rotates, pans or hovers."""
+        if self._gestures is not None:
+            self._gestures.move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """A click picks or opens the menu."""
+        if self._gestures is not None:
+            self._gestures.release(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """The bonded fragment, or the middle."""
+        if self._gestures is not None:
+            self._gestures.double_click(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zooms to the cursor."""
+        if self._gestures is not None:
+            self._gestures.wheel(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Nothing is hovered any more."""
+        self.hover(None)
+        super().leaveEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """See `molecule_gestures`."""
+        if self._gestures is None or not self._gestures.key(event):
+            super().keyPressEvent(event)
+
+
+def _checked(positions: ArrayLike, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    xyz = np.array(positions, dtype=np.float64)
+    if xyz.shape != (count, 3):
+        raise ValueError(f"positions have shape {xyz.shape}, expected ({count}, 3)")
+    if not np.isfinite(xyz).all():
+        bad = int(np.isfinite(xyz).all(axis=1).argmin()) + 1
+        raise ValueError(f"atom {bad} has a coordinate that is not finite")
+    return xyz
+
+
+def _checked_cell(cell: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
+    box = np.array(cell, dtype=np.float64)
+    if box.shape != (3, 3) or not abs(np.linalg.det(box)) > 1e-6:
+        raise ValueError("a cell needs three lattice vectors that span a volume")
+    return box

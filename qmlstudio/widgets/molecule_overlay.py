@@ -15,8 +15,9 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF
 
 from qmlstudio.chem.elements import SYMBOLS
+from qmlstudio.chem.geometry import measure, minimum_image
 from qmlstudio.widgets.camera import Camera
-from qmlstudio.widgets.molecule_scene import Floats, minimum_image
+from qmlstudio.widgets.molecule_scene import Floats
 from qmlstudio.widgets.theme import Theme, mix, theme
 
 MOST_LABELS: Final = 600
@@ -87,8 +88,6 @@ def measure_mark(
     Mark, str
         The text is like ``d 1.09 Å``, ``∠ 109.5°``, ``dihedral 180.0°``, with ``mic`` where a periodic image was taken.
     """
-    from qmlstudio.chem.geometry import measure
-
     if not 2 <= len(atoms) <= 4:
         return None
     found = measure(positions, list(atoms), cell)
@@ -96,7 +95,7 @@ def measure_mark(
     value = f"{found.value:.{digits}f}{space}{found.unit}"
     suffix = " mic" if found.mic else ""
     points = positions[np.asarray(atoms, dtype=np.int64)]
-    if cell is not None:
+    if found.mic:
         steps = minimum_image(np.diff(points, axis=0), cell)
         points = np.concatenate([points[:1], points[0] + np.cumsum(steps, axis=0)])
     return Mark(points, value + suffix, pinned), f"{_NAMES.get(found.kind, found.kind)} {value}{suffix}"
@@ -128,13 +127,7 @@ def paint_overlay(painter: QPainter, overlay: Overlay, camera: Camera, width: fl
     for mark in overlay.marks:
         _paint_mark(painter, mark, colors, camera, width, height)
     if overlay.labels == "none":
-        font = _font(painter, 0.95, bold=True)
-        for atom in overlay.picked[:8]:
-            # beside the atom: nothing is said by the ring's colour alone
-            reach = 0.75 * float(overlay.radii[atom] * scale[atom]) + 5
-            text = f"{SYMBOLS[overlay.numbers[atom]]}{atom + 1}"
-            at = QPointF(pixels[atom, 0] + reach, pixels[atom, 1] + reach)
-            _paint_text(painter, at, text, font, colors.accent, colors.background, centred=False)
+        _paint_names(painter, overlay, colors, pixels, overlay.radii * scale)
 
 
 def label_text(number: int, index: int, mode: str) -> str:
@@ -179,9 +172,23 @@ def _paint_labels(
         _paint_text(painter, QPointF(*pixels[i]), text, font, color, colors.background)
 
 
-def _paint_axes(
-    painter: QPainter, cell: Floats, colors: Theme, camera: Camera, width: float, height: float
-) -> None:
+def _paint_names(painter: QPainter, overlay: Overlay, colors: Theme, pixels: Floats, discs: Floats) -> None:
+    """Names of the picked atoms (nothing is said by the ring's colour alone), away from the other picked ones."""
+    picked = list(overlay.picked[:8])
+    if not picked:
+        return
+    font = _font(painter, 0.95, bold=True)
+    middle = pixels[picked].mean(axis=0)
+    for atom in picked:
+        away = pixels[atom] - middle
+        length = float(np.hypot(*away))
+        away = away / length if length > 1 else np.array([0.71, 0.71])
+        text = label_text(int(overlay.numbers[atom]), atom, "both")
+        at = pixels[atom] + away * (float(discs[atom]) + 16)
+        _paint_text(painter, QPointF(*at), text, font, colors.accent, colors.background)
+
+
+def _paint_axes(painter: QPainter, cell: Floats, colors: Theme, camera: Camera, width: float, height: float) -> None:
     lengths = np.linalg.norm(cell, axis=1)
     beyond = cell * (1 + 0.35 / np.maximum(lengths, 1.0))[:, None]
     at, _, _ = camera.project(beyond, width, height)

@@ -17,9 +17,9 @@ from PySide6.QtGui import QBrush, QColor, QImage, QLinearGradient, QPainter, QPe
 
 from qmlstudio.widgets.molecule_scene import ATOM, BOND, HALO, LIGHT, LINE, OUTLINE_WIDTH, Capsules, Floats, Ints, Shot
 
-_LIGHT: Final = np.array(LIGHT)
+_LIGHT: Final = np.array(LIGHT, dtype=np.float64)
 _TO_LIGHT: Final = _LIGHT[:2] / np.linalg.norm(_LIGHT[:2])
-_HALF: Final = ((*_LIGHT, 0, 0, 1)) / np.linalg.norm((*_LIGHT, 0, 0, 1))
+_HALF: Final = (_LIGHT + np.array([0.0, 0.0, 1.0])) / np.sqrt(2 + 2 * LIGHT[2])
 _BRIGHT: Final = 0.5
 """Where the gradient of a ball is centred, in radii from the middle towards the light."""
 _STOPS: Final = (0.0, 0.12, 0.3, 0.5, 0.72, 1.0)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qmlstudio.chem.elements import COLORS, VDW_RADII
+from qmlstudio.chem.geometry import minimum_image
 from qmlstudio.widgets.camera import Camera
 from qmlstudio.widgets.theme import rgb, theme
 
@@ -40,12 +41,11 @@ BALL_SCALE: Final = 0.30
 STICK_RADIUS: Final = 0.17
 LONE_SCALE: Final = 0.25
 """An atom without bonds in the stick style, in van der Waals radii: a stick's end alone would be overlooked."""
-HALO_WIDTH: Final = 0.11
 EDGE_RADIUS: Final = 0.025
 
 LIGHT: Final = (-0.405, 0.559, 0.723)
 """Direction to the light in view coordinates, from the upper left."""
-FOG: Final = 0.42
+FOG: Final = 0.36
 """How far the farthest atoms are drawn towards the background: the depth cue."""
 OUTLINE_WIDTH: Final = 1.3
 """Of the dark line about atoms and bonds, logical pixels: a white hydrogen is seen on white, too."""
@@ -315,7 +315,7 @@ def display_radii(numbers: ArrayLike, style: str, bonded: NDArray[np.bool_] | No
     return np.asarray(BALL_SCALE * vdw)
 
 
-def halos(positions: Floats, radii: Floats, atoms: Sequence[int], color: str, width: float = HALO_WIDTH) -> Capsules:
+def halos(positions: Floats, radii: Floats, atoms: Sequence[int], color: str, width: float) -> Capsules:
     """Rings about atoms: flat capsules of the atoms' radius plus `width` (Å), in a colour ``#rrggbb``."""
     chosen = np.asarray(atoms, dtype=np.int64)
     where = positions[chosen].reshape(-1, 3)
@@ -352,21 +352,7 @@ def cell_corners(cell: Floats) -> Floats:
     return np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ cell
 
 
-def minimum_image(delta: Floats, cell: Floats) -> Floats:
-    """Shortest periodic images of difference vectors (N, 3), Å; lattice vectors (3, 3) in rows, zero rows not periodic.
-
-    Rounding alone is wrong in oblique cells, so that the 26 neighbours of the rounded image are looked at, too.
-    """
-    inverse = np.linalg.pinv(cell)
-    base = delta - np.round(delta @ inverse) @ cell
-    images = base[:, None, :] + (_NEIGHBORS @ cell)[None]
-    best = np.einsum("nkx,nkx->nk", images, images).argmin(axis=1)
-    return np.asarray(images[np.arange(len(delta)), best])
-
-
-def pick(
-    positions: Floats, radii: Floats, visible: NDArray[np.bool_], origin: Floats, direction: Floats
-) -> int | None:
+def pick(positions: Floats, radii: Floats, visible: NDArray[np.bool_], origin: Floats, direction: Floats) -> int | None:
     """The atom whose sphere a ray meets first; None if it meets none.
 
     Parameters
@@ -403,7 +389,6 @@ def fragment(atom: int, pairs: ArrayLike, count: int) -> list[int]:
 
 _COLORS: Final = np.array([[int(c[i : i + 2], 16) for i in (0, 2, 4)] for c in COLORS], dtype=np.float32) / 255
 _VDW: Final = np.array(VDW_RADII)
-_NEIGHBORS: Final = np.array([[i, j, k] for i in (0, -1, 1) for j in (0, -1, 1) for k in (0, -1, 1)], dtype=np.float64)
 
 
 def _clean_bonds(bonds: tuple[ArrayLike, ArrayLike] | None, count: int) -> tuple[Ints, Floats]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QGuiApplication, QImage, QOffscreenSurface, QOpenGLContext
+from shiboken6 import isValid
 
 from qmlstudio.widgets.molecule_scene import FOG, LIGHT, OUTLINE_WIDTH, Capsules, Shot
 
@@ -293,7 +294,8 @@ class GLRenderer:
         if self._canvas is not None:
             from vispy.gloo.context import forget_canvas
 
-            if self._context.makeCurrent(self._surface):
+            # when the application ends, Qt may have deleted the context before
+            if isValid(self._context) and isValid(self._surface) and self._context.makeCurrent(self._surface):
                 for item in self._objects:
                     item.delete()
                 self._canvas.flush()
@@ -301,7 +303,8 @@ class GLRenderer:
             forget_canvas(self._canvas)
             self._canvas = None
             self._objects.clear()
-        self._surface.destroy()
+        if isValid(self._surface):
+            self._surface.destroy()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -392,4 +395,3 @@ class GLRenderer:
         program["u_rim"] = OUTLINE_WIDTH * shot.ratio
         program["u_outline"] = shot.outline
         program["u_background"] = shot.background
-

@@ -124,6 +124,9 @@ class _Editor(QObject):
             combo.addItems([_said(text) for _, text in p.choices])
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setMinimumContentsLength(8)
+            # the list shows its texts in full, however narrow the panel
+            combo.view().setMinimumWidth(combo.view().sizeHintForColumn(0) + 24)
+            combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             combo.currentIndexChanged.connect(self._on_choice_made)
             return combo
         if p.kind is bool:
@@ -157,9 +160,9 @@ class _Editor(QObject):
                 spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
             else:
                 spin.setSingleStep(p.step)
-            # the range's ends in full would make the panel absurdly wide
-            spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            spin.setMinimumWidth(spin.fontMetrics().horizontalAdvance("0.00000 " + p.unit) + 34)
+        # the range's ends in full would make the panel absurdly wide
+        spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        spin.setMinimumWidth(spin.fontMetrics().horizontalAdvance("0.0000 " + p.unit) + 34)
         if p.unit:
             spin.setSuffix(f" {p.unit}")
         spin.setAccelerated(True)
@@ -176,6 +179,7 @@ class _Editor(QObject):
         self.automatic.toggled.connect(self._on_automatic_toggled)
         row.addWidget(self.automatic)
         row.addWidget(self.field, 1)
+        row.addStretch(0)
 
     def value(self) -> Any:
         """What the widget says, in the declared type; None for automatic."""
@@ -196,7 +200,7 @@ class _Editor(QObject):
         blockers = [QSignalBlocker(w) for w in (self.field, self.automatic) if w is not None]
         if self.automatic is not None:
             self.automatic.setChecked(value is None)
-            self.field.setEnabled(value is not None)
+            self.field.setVisible(value is not None)
         field = self.field
         if value is None:
             self._write_suggestion()
@@ -225,7 +229,7 @@ class _Editor(QObject):
         self.edited.emit(False)
 
     def _on_automatic_toggled(self, checked: bool) -> None:
-        self.field.setEnabled(not checked)
+        self.field.setVisible(not checked)
         if not checked:
             self.field.setFocus()
         self.edited.emit(True)
@@ -358,7 +362,7 @@ class ParameterForm(QWidget):
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        params = value.params()
+        params = [p for p in value.params() if p.shown]
         plain = self._make_form(body, [p for p in params if not p.advanced])
         column.addWidget(plain)
         if advanced := [p for p in params if p.advanced]:
@@ -377,6 +381,11 @@ class ParameterForm(QWidget):
             column.addWidget(toggle)
             column.addWidget(folded)
             toggle.setChecked(self._advanced_open)
+        # both parts share one column of labels
+        labels = [w for w in body.findChildren(QLabel) if w.buddy() is not None]
+        widest = max((label.sizeHint().width() for label in labels), default=0)
+        for label in labels:
+            label.setMinimumWidth(widest)
         self._body = body
         layout = self.layout()
         assert isinstance(layout, QVBoxLayout)

@@ -1,10 +1,10 @@
 """Points to pixels on the processor: the map's drawing, its point index and its hit tests. NumPy in, NumPy out, no Qt.
 
-The work is done by the compiled loops of :mod:`qmlstudio.widgets.raster_loops`, which :func:`warm_up` loads, in whatever
-thread calls it. Until then the same functions use NumPy, with the same pixels for points that do not overlap, so that
-the first frame never waits for a compiler and importing this module costs nothing.
+The work is done by the compiled loops of :mod:`qmlstudio.widgets.raster_loops`, which :func:`warm_up` loads, in
+whatever thread calls it. Until then the same functions use NumPy, with the same pixels for points that do not overlap,
+so that the first frame never waits for a compiler and importing this module costs nothing.
 
-How colours behave when many points share a pixel (`Style.dense`):
+How colours behave when many points share a pixel (`Style.mode`):
 
 ``points``
     Anti-aliased stamps, drawn over one another: dimmed ones first, then missing values, then the others.
@@ -12,8 +12,8 @@ How colours behave when many points share a pixel (`Style.dense`):
     A numeric property: the pixel has the colour of the **mean** of its points' values. Lightness is never mixed with
     density, so that a colour can be read off the colour bar.
 ``sample``
-    Categories, of which no mean exists: one point stands for the pixel, a fair draw that does not depend on the order
-    of the data and does not flicker when the map is moved.
+    Categories, of which no mean exists: one point stands for the pixel, a fair draw that does not flicker when the map
+    is moved.
 ``density``
     No property: the colour grows with the logarithm of the number of points in the pixel.
 
@@ -40,6 +40,22 @@ Codes = NDArray[np.uint32]
 Words = NDArray[np.uint32]
 Bools = NDArray[np.bool_]
 Mode = Literal["points", "mean", "sample", "density"]
+
+__all__ = [
+    "SHAPES",
+    "STAMP_BUDGET",
+    "Canvas",
+    "Mode",
+    "Palette",
+    "Points",
+    "Style",
+    "auto_radius",
+    "everything",
+    "is_ready",
+    "stamp_pixels",
+    "stamps",
+    "warm_up",
+]
 
 SHAPES = ("circle", "square", "triangle", "diamond", "plus", "cross")
 """Shapes of stamps, by number."""
@@ -119,24 +135,25 @@ def _reach(radius: float) -> int:
 def _distance(shape: str, x: Floats, y: Floats, r: float) -> Floats:
     """Signed distance from a shape's outline; areas are about equal. y points down."""
     if shape == "square":
-        return np.maximum(abs(x), abs(y)) - 0.88 * r
+        return np.asarray(np.maximum(abs(x), abs(y)) - 0.88 * r)
     if shape == "diamond":
-        return (abs(x) + abs(y)) * np.sqrt(0.5) - 0.88 * r
+        return np.asarray((abs(x) + abs(y)) * np.sqrt(0.5) - 0.88 * r)
     if shape == "triangle":
-        return np.maximum(0.866 * abs(x) - 0.5 * y, y) - 0.72 * r
+        return np.asarray(np.maximum(0.866 * abs(x) - 0.5 * y, y) - 0.72 * r)
     if shape in ("plus", "cross"):
         if shape == "cross":
             x, y = (x + y) * np.sqrt(0.5), (x - y) * np.sqrt(0.5)
         a, b = np.maximum(abs(x), abs(y)), np.minimum(abs(x), abs(y))
-        return np.maximum(a - 1.1 * r, b - 0.40 * r)
-    return np.hypot(x, y) - r
+        return np.asarray(np.maximum(a - 1.1 * r, b - 0.40 * r))
+    return np.asarray(np.hypot(x, y) - r)
 
 
 @lru_cache(maxsize=32)
 def stamps(radius: float) -> tuple[NDArray[np.uint16], Ints]:
     """Coverage of all stamps and their half sizes in pixels (as :func:`raster_loops.draw_stamps` takes them)."""
-    reach = _reach(1.1 * radius)
-    at = np.arange(-reach, reach + 1)
+    # the triangle is the longest
+    reach = _reach(1.44 * radius)
+    at = np.arange(-reach, reach + 1, dtype=np.float64)
     table = np.zeros((2 * len(SHAPES), PHASES, PHASES, len(at), len(at), 2), np.uint16)
     outline = min(0.9, 0.3 * radius) if radius >= 2.0 else 0.0
     hollow = max(0.9, 0.32 * radius)
@@ -144,16 +161,19 @@ def stamps(radius: float) -> tuple[NDArray[np.uint16], Ints]:
         for j in range(PHASES):
             for i in range(PHASES):
                 # the point lies (i + 1/2)/PHASES into its pixel, whose middle is at 1/2
-                x = at[None, :] + 0.5 - (i + 0.5) / PHASES
-                y = at[:, None] + 0.5 - (j + 0.5) / PHASES
-                d = _distance(shape, *np.broadcast_arrays(x, y), radius)
+                x = np.tile(at, (len(at), 1)) + 0.5 - (i + 0.5) / PHASES
+                y = np.tile(at[:, None], len(at)) + 0.5 - (j + 0.5) / PHASES
+                d = _distance(shape, x, y, radius)
                 whole = np.clip(0.5 - d, 0.0, 1.0)
                 for variant, width in ((s, outline), (s + len(SHAPES), hollow)):
                     inner = np.clip(0.5 - (d + width), 0.0, 1.0) if width else whole
                     fill = 0.0 * inner if variant != s else inner
                     table[variant, j, i, :, :, 0] = np.rint(256 * fill)
                     table[variant, j, i, :, :, 1] = np.rint(256 * whole) - np.rint(256 * inner)
-    return table, np.full(len(table), reach, np.int64)
+    # a variant's own half size: the farthest row or column that any of its phases touches
+    touched = table.max(axis=(1, 2, 5)) > 0
+    rings = np.maximum(abs(at)[:, None], abs(at)[None, :]).astype(np.int64)
+    return table, np.array([rings[t].max(initial=0) for t in touched], np.int64)
 
 
 class Canvas:

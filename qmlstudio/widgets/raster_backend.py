@@ -8,7 +8,7 @@ _compiled: ModuleType | None = None
 
 
 def warm_up() -> None:
-    """Load the compiled loops: 0.3 s from the cache, some seconds when they must be compiled. Any thread may call it."""
+    """Load the compiled loops: 0.3 s from the cache, 3 s when they must be compiled. Any thread may call it."""
     global _compiled
     if _compiled is None:
         from qmlstudio import numba_setup

@@ -1,4 +1,4 @@
-"""The loops of :mod:`qmlstudio.widgets.raster_loops` in NumPy: for the first frames, until the compiled ones are loaded.
+"""The loops of :mod:`qmlstudio.widgets.raster_loops` in NumPy: for the first frames, until those are loaded.
 
 Arguments and results are theirs. Points that do not overlap give the same pixels; where stamps overlap, blending keeps
 the last one of each pixel only.
@@ -56,7 +56,7 @@ def draw_stamps(
     dimmed, missing = (code & DIMMED) > 0, (code & MISSING) > 0
     of_layer = dimmed if layer == 0 else (~dimmed & missing if layer == 1 else ~dimmed & ~missing)
     x, y = t[0] * xs[chosen] + t[1], t[2] * ys[chosen] + t[3]
-    r = int(reach[0])
+    r = int(reach.max())
     near = of_layer & (x >= -r) & (x < width + r) & (y >= -r) & (y < height + r)
     x, y, code, dimmed, missing = x[near], y[near], code[near], dimmed[near], missing[near]
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PySide6.QtCore import (
@@ -22,7 +24,8 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from qmlstudio.widgets import raster
 from qmlstudio.widgets.lasso import Tool
 from qmlstudio.widgets.map_view import MapView, MarkerItem, RasterItem
-from qmlstudio.widgets.theme import rgb, theme
+from qmlstudio.widgets.point_looks import PointLooks
+from qmlstudio.widgets.theme import theme
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -37,13 +40,13 @@ PADDING = 0.04
 class ScatterMap(QWidget):
     """Points in the plane under pyqtgraph's axes, drawn by :mod:`qmlstudio.widgets.raster`.
 
-    Mouse: left drag moves; Shift+drag draws a lasso; the wheel zooms at the mouse; the middle button always moves; click,
-    Ctrl+click and right click report the point; a double click shows everything. With the lasso or box tool a left drag
-    selects: alone it replaces, Shift adds, Alt subtracts, Ctrl intersects (with the pan tool, where Shift calls the lasso:
-    Shift replaces, Shift+Alt subtracts, Shift+Ctrl intersects).
+    Mouse: left drag moves; Shift+drag draws a lasso; the wheel zooms at the mouse; the middle button always moves;
+    click, Ctrl+click and right click report the point; a double click shows everything. With the lasso or box tool a
+    left drag selects: alone it replaces, Shift adds, Alt subtracts, Ctrl intersects (with the pan tool, where Shift
+    calls the lasso: Shift replaces, Shift+Alt subtracts, Shift+Ctrl intersects).
 
-    Keys: arrows move, + and − zoom, Home or 0 show everything, Shift+arrow goes to the next point in that direction (as a
-    click), L B V choose lasso, box, pan, Menu asks for the active point's menu, Esc gives up an outline or emits
+    Keys: arrows move, + and − zoom, Home or 0 show everything, Shift+arrow goes to the next point in that direction (as
+    a click), L B V choose lasso, box, pan, Menu asks for the active point's menu, Esc gives up an outline or emits
     `escape_pressed`.
 
     Nothing here changes what is active, pinned or selected: the owner does, in answer to the signals.
@@ -74,16 +77,8 @@ class ScatterMap(QWidget):
         self._bounds = QRectF(-1, -1, 2, 2)
         self._range_set = False
         self._equal = True
-        self._index: NDArray[np.uint32] | None = None
-        self._missing: Bools | None = None
-        self._shapes: NDArray[np.uint32] | None = None
-        self._selection: Bools | None = None
-        self._dimmed: Bools | None = None
-        self._lut: NDArray[np.uint8] | None = None
-        self._mode: raster.Mode = "density"
-        self._palette = self._make_palette()
+        self._looks = PointLooks(0, self._theme)
         self._codes: raster.Codes | None = None
-        self._has_dimmed = self._has_missing = False
         self._size: float | None = None
         self._active: int | None = None
         self._pins: tuple[int, ...] = ()
@@ -110,7 +105,7 @@ class ScatterMap(QWidget):
 
         self._sorting = QTimer(self)
         self._sorting.timeout.connect(self._on_sorting_timeout)
-        self._steps = iter(())
+        self._steps: Iterator[None] = iter(())
         self._animation = QVariantAnimation(self)
         self._animation.setDuration(ANIMATION_MS)
         self._animation.setStartValue(0.0)
@@ -159,10 +154,9 @@ class ScatterMap(QWidget):
         self._animation.stop()
         same = len(points) == len(self._xy)
         if not same:
-            self._index = self._missing = self._shapes = self._selection = self._dimmed = None
+            self._looks = PointLooks(len(points), self._theme)
             self._active, self._pins = None, ()
             self._set_hover(-1)
-            self._palette = self._make_palette()
         self._target = points
         self._bounds = _bounds(points)
         self._set_limits()
@@ -189,7 +183,7 @@ class ScatterMap(QWidget):
     def pixel(self, index: int) -> QPointF:
         """Where a point is drawn, in this widget's coordinates."""
         at = self._view.viewportTransform().map(self._box.mapViewToScene(QPointF(*self.position(index))))
-        return at + QPointF(self._view.viewport().mapTo(self, QPoint(0, 0)))
+        return QPointF(at) + QPointF(self._view.viewport().mapTo(self, QPoint(0, 0)))
 
     def point_at(self, position: QPointF) -> int:
         """Nearest point within a few pixels of a position in this widget, −1 if none."""
@@ -260,38 +254,22 @@ class ScatterMap(QWidget):
         categorical : bool
             The indices are names, not numbers: never averaged.
         """
-        n = len(self._xy)
-        colors = None if lut is None else np.asarray(lut, dtype=np.uint8)
-        codes = None
-        if indices is not None:
-            if colors is None:
-                raise ValueError("indices need a colour table")
-            codes = _per_point(indices, n).astype(np.uint32)
-            if n and int(codes.max()) >= len(colors):
-                raise ValueError(f"colour {int(codes.max())} of a table of {len(colors)}")
-        self._missing = None if missing is None else _per_point(missing, n).astype(np.bool_)
-        self._index, self._lut = codes, colors
-        self._mode = "density" if indices is None else ("sample" if categorical else "mean")
-        self._palette = self._make_palette()
+        self._looks.set_colors(indices, lut, missing, categorical)
         self._restyle()
 
     def set_shapes(self, shapes: ArrayLike | None) -> None:
         """Symbol of each point: (n,) numbers into :data:`raster.SHAPES`; None: circles."""
-        if shapes is not None:
-            shapes = _per_point(shapes, len(self._xy)).astype(np.uint32)
-            if len(shapes) and int(shapes.max()) >= len(raster.SHAPES):
-                raise ValueError(f"there are {len(raster.SHAPES)} shapes")
-        self._shapes = shapes
+        self._looks.set_shapes(shapes)
         self._restyle()
 
     def set_selection(self, mask: ArrayLike | None) -> None:
         """Dim all points that are not in the mask (n,); None selects nothing and dims nothing."""
-        self._selection = None if mask is None else _per_point(mask, len(self._xy)).astype(np.bool_)
+        self._looks.set_selection(mask)
         self._restyle()
 
     def set_dimmed(self, mask: ArrayLike | None) -> None:
         """Dim further points (n,), whatever is selected: categories switched off in a legend, say."""
-        self._dimmed = None if mask is None else _per_point(mask, len(self._xy)).astype(np.bool_)
+        self._looks.set_dimmed(mask)
         self._restyle()
 
     def set_point_size(self, diameter: float | None) -> None:
@@ -316,7 +294,7 @@ class ScatterMap(QWidget):
     def set_dark(self, dark: bool) -> None:
         """Light or dark colours."""
         self._theme = colors = theme(dark)
-        self._palette = self._make_palette()
+        self._looks.set_theme(colors)
         self._view.set_theme(colors)
         self._markers.colors = colors
         for label, color in ((self._badge, colors.muted), (self._busy, colors.accent)):
@@ -366,36 +344,9 @@ class ScatterMap(QWidget):
         """Draw anew, with compiled loops if they have been loaded meanwhile."""
         self._raster.invalidate()
 
-    def _make_palette(self) -> raster.Palette:
-        lut = self._lut
-        if lut is None:
-            point, background = np.array(rgb(self._theme.point), float), np.array(rgb(self._theme.background), float)
-            # the colours of density: from faint to full
-            lut = (background + (point - background) * np.linspace(0.35, 1.0, 64)[:, None]).astype(np.uint8)
-        return raster.Palette.of(lut, self._theme)
-
     def _restyle(self) -> None:
         self._codes = None
         self._raster.invalidate()
-
-    def _arranged_codes(self) -> raster.Codes:
-        if self._codes is None or len(self._codes) != len(self._points.x):
-            n = len(self._xy)
-            last = np.uint32(self._palette.words.shape[1] - 2)
-            codes = np.full(n, last, np.uint32) if self._index is None else self._index.copy()
-            dimmed = None if self._selection is None else ~self._selection
-            if self._dimmed is not None:
-                dimmed = self._dimmed if dimmed is None else dimmed | self._dimmed
-            self._has_missing = self._missing is not None and bool(self._missing.any())
-            self._has_dimmed = dimmed is not None and bool(dimmed.any())
-            if self._missing is not None and self._has_missing:
-                codes |= self._missing.astype(np.uint32) * np.uint32(raster.MISSING)
-            if dimmed is not None and self._has_dimmed:
-                codes |= dimmed.astype(np.uint32) * np.uint32(raster.DIMMED)
-            if self._shapes is not None:
-                codes |= self._shapes << np.uint32(raster.STAMP_SHIFT)
-            self._codes = self._points.arrange(codes)
-        return self._codes
 
     def _draw(self, canvas: raster.Canvas, transform: Floats, ratio: float) -> int:
         n = len(self._xy)
@@ -412,14 +363,16 @@ class ScatterMap(QWidget):
             radius = self._size / 2.0
         near = int((spans[:, 1] - spans[:, 0]).sum())
         stamped = near * raster.stamp_pixels(radius * ratio) <= raster.STAMP_BUDGET
-        mode: raster.Mode = "points" if stamped else self._mode
+        mode: raster.Mode = "points" if stamped else self._looks.mode
         self._drawn_as = mode
         if self._radius != radius:
             self._radius = self._markers.radius = radius
             self._markers.update()
-        codes = self._arranged_codes()
-        style = raster.Style(mode, radius * ratio, self._has_dimmed, self._has_missing)
-        return canvas.draw(self._points, codes, spans, transform, self._palette, style)
+        looks = self._looks
+        if self._codes is None:
+            self._codes = self._points.arrange(looks.codes())
+        style = raster.Style(mode, radius * ratio, looks.has_dimmed, looks.has_missing)
+        return canvas.draw(self._points, self._codes, spans, transform, looks.palette, style)
 
     def _update_markers(self) -> None:
         self._markers.active = None if self._active is None else self.position(self._active)
@@ -606,13 +559,6 @@ def _bounds(xy: Floats) -> QRectF:
         if high[k] - low[k] < 1e-3 * side:
             low[k], high[k] = (low[k] + high[k] - side) / 2, (low[k] + high[k] + side) / 2
     return QRectF(low[0], low[1], high[0] - low[0], high[1] - low[1])
-
-
-def _per_point(values: ArrayLike, count: int) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = np.asarray(values)
-    if array.shape != (count,):
-        raise ValueError(f"expected one value for each of {count} points, not shape {array.shape}")
-    return array
 
 
 def _legal(index: int | None, count: int) -> int | None:

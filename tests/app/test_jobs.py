@@ -21,6 +21,7 @@ from PySide6.QtCore import QCoreApplication, QThread, QTimer
 
 from qmlstudio.app import jobs
 from qmlstudio.app.jobs import WARM_UP, Job, JobHandle, JobRunner
+from qmlstudio.app.worker import NICENESS
 from qmlstudio.progress import Cancelled, Progress
 
 
@@ -271,13 +272,20 @@ def test_partial_results_are_coalesced_latest_wins(runner: JobRunner) -> None:
 
 def test_last_partial_result_arrives_though_nothing_follows(runner: JobRunner) -> None:
     gate, values = Gate(), []
+    first_is_there = threading.Event()
 
     def compute(progress: Progress) -> None:
-        for i in range(100):
+        progress.partial(0)
+        assert first_is_there.wait(20)
+        for i in range(1, 100):  # too soon after the first: they wait for a timer
             progress.partial(i)
         gate(progress)
 
-    runner.submit(job("map", compute, partial=values.append))
+    def partial(value: int) -> None:
+        values.append(value)
+        first_is_there.set()
+
+    runner.submit(job("map", compute, partial=partial))
     until(lambda: 99 in values)
     gate.open.set()
     assert runner.wait_idle()
@@ -333,6 +341,64 @@ def test_next_stage_goes_before_a_waiting_warm_up(runner: JobRunner) -> None:
     assert [h.state for h in runner.jobs()] == ["done"] * 3
 
 
+def test_a_warm_up_makes_way_and_starts_again(runner: JobRunner) -> None:
+    order: list[str] = []
+    life: list[tuple[str, str]] = []
+    runner.started.connect(lambda handle: life.append((handle.slot, "started")))
+    runner.finished.connect(lambda handle, state: life.append((handle.slot, state)))
+    begun, calm = threading.Event(), threading.Event()
+
+    def warm_up(progress: Progress) -> None:
+        begun.set()
+        while not calm.is_set():
+            progress(0.5, "compiling")
+            time.sleep(0.002)
+        order.append("warm-up")
+
+    handle = runner.submit(job("warm-up", warm_up, priority=WARM_UP, done=lambda value: order.append("warmed up")))
+    until(begun.is_set)
+    other = runner.submit(job("other", lambda p: order.append("other warm-up"), priority=WARM_UP))
+    assert handle.state == "running", "equals wait for each other"
+    runner.submit(job("map", lambda p: (order.append("map"), calm.set())))
+    assert handle.state == "queued"
+    assert runner.running == ()
+    assert runner.wait_idle()
+    assert order[0] == "map"
+    assert sorted(order) == ["map", "other warm-up", "warm-up", "warmed up"]
+    assert handle.state == other.state == "done"
+    assert [what for slot, what in life if slot == "warm-up"] == ["started", "started", "done"]
+
+
+def test_a_warm_up_that_has_just_ended_does_not_run_again(runner: JobRunner) -> None:
+    gate, runs = Gate(), []
+
+    def warm_up(progress: Progress) -> None:
+        runs.append(1)
+        gate(progress)
+
+    handle = runner.submit(job("warm-up", warm_up, priority=WARM_UP))
+    until(gate.entered.is_set)
+    runner.submit(job("map", lambda p: None))
+    assert handle.state == "queued"
+    gate.open.set()  # it does not ask its Progress any more
+    assert runner.wait_idle()
+    assert handle.state == "done"
+    assert len(runs) == 1
+
+
+def test_a_warm_up_that_makes_way_can_be_cancelled(runner: JobRunner) -> None:
+    delivered: list[Any] = []
+    gate = Gate()
+    handle = runner.submit(job("warm-up", gate, priority=WARM_UP, done=delivered.append))
+    until(gate.entered.is_set)
+    runner.submit(job("map", lambda p: "map", done=delivered.append))
+    runner.cancel("warm-up")
+    gate.open.set()
+    assert runner.wait_idle()
+    assert handle.state == "cancelled"
+    assert delivered == ["map"]
+
+
 def test_lanes_run_at_the_same_time(runner: JobRunner) -> None:
     meeting = threading.Barrier(2, timeout=20)
     threads: list[int] = []
@@ -362,7 +428,7 @@ def test_batch_thread_stands_back_for_the_window(runner: JobRunner) -> None:
     assert runner.wait_idle()
     own = os.getpriority(os.PRIO_PROCESS, 0)
     assert found["interactive"] == own
-    assert found["batch"] == min(19, own + jobs.NICENESS)
+    assert found["batch"] == min(19, own + NICENESS)
 
 
 def test_one_job_at_a_time_in_a_lane(runner: JobRunner) -> None:
@@ -424,7 +490,7 @@ def test_running_and_recent_jobs_are_listed(runner: JobRunner, monkeypatch: pyte
     monkeypatch.setattr(jobs, "KEPT", 5)
     gate = Gate()
     held = runner.submit(job("held", gate))
-    assert runner.running() == (held,)
+    assert runner.running == (held,)
     assert not runner.is_idle
     others = [runner.submit(job(f"s{i}", lambda p: None, lane="interactive")) for i in range(10)]
     until(lambda: all(h.is_finished for h in others))

@@ -66,7 +66,7 @@ def embed(mol: Any, seed: int = SEED) -> tuple[NDArray[np.uint8], NDArray[np.flo
         raise ValueError(f"{mol.GetNumAtoms()} atoms are too many (at most {MOST_ATOMS})")
     if any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
         raise ValueError("it has a placeholder (*) for an atom")
-    parameters = rdDistGeom.ETKDGv3()
+    parameters: Any = rdDistGeom.ETKDGv3()
     parameters.randomSeed = seed
     if hasattr(parameters, "timeout"):
         parameters.timeout = TIMEOUT
@@ -131,7 +131,7 @@ def _source(path: str, form: str) -> Source:
 
 
 def smiles_rows(lines: Iterable[str], progress: Progress = SILENT) -> list[Row]:
-    """The molecules of SMILES lines: SMILES, then a name or nothing; '#' begins a comment line, headings are skipped."""
+    """The molecules of SMILES lines: SMILES, then a name or nothing; '#' begins a comment; headings are skipped."""
     rows: list[Row] = []
     for k, line in enumerate(lines):
         if k % 4096 == 0:

@@ -167,8 +167,9 @@ class Framer:
         self._first += used
         self._lines = [] if used >= len(self._lines) else self._lines[used:]
 
-    def _problem(self, at: int, message: str, remedy: str) -> None:
-        self._out.problems.add(self._where, message, remedy, self._first + at, self._index)
+    def _problem(self, at: int, message: str, remedy: str, stray: bool = False) -> None:
+        index = None if stray else self._index
+        self._out.problems.add(self._where, message, remedy, self._first + at, index)
 
     def _cut(self, final: bool, left: int | None) -> int:
         lines, i = self._lines, 0
@@ -178,7 +179,9 @@ class Framer:
                 if head and not head.isspace():
                     if not self._lost:
                         shown = head.strip()[:40]
-                        self._problem(i, f"the number of atoms is expected, found {shown!r}", "mend the line")
+                        self._problem(
+                            i, f"the number of atoms is expected, found {shown!r}", "mend the line", stray=True
+                        )
                         self._lost = True
                     i = self._next_count(i + 1)
                 else:
@@ -227,12 +230,10 @@ class Framer:
         found = j - i - 2
         if found == n:  # the frame is whole; something else follows it
             self._take(i, n, j)
-            self._index -= 1
             shown = lines[j].strip()[:40] if j < len(lines) else ""
-            self._problem(j, f"the number of atoms is expected, found {shown!r}", "delete what is not xyz")
-            self._index += 1
+            self._problem(j, f"the number of atoms is expected, found {shown!r}", "delete what is not xyz", stray=True)
         else:
-            if j >= len(lines):
+            if i + 2 + n > len(lines) and self._next_count(j) >= len(lines):
                 message = f"the file ends after {max(found, 0)} of {n} atoms"
                 remedy = "copy the file again: it is incomplete"
             else:
@@ -331,7 +332,7 @@ def stem_of(name: str) -> str:
 
 # fmt: off
 _ENDINGS = frozenset((
-    "xyz", "extxyz", "exyz", "txt", "dat", "sdf", "sd", "mol", "smi", "smiles", "csv", "tsv", "npz", "tar", "tgz", "zip",
-    "gz", "bz2", "xz",
+    "xyz", "extxyz", "exyz", "txt", "dat", "sdf", "sd", "mol", "smi", "smiles", "csv", "tsv", "npz", "tar", "tgz",
+    "zip", "gz", "bz2", "xz",
 ))
 # fmt: on

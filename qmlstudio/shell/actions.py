@@ -1,0 +1,317 @@
+"""What each command of the table does: one method ``on_<id>`` for each."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+
+from qmlstudio import __version__
+from qmlstudio.app.commands import COMMANDS
+from qmlstudio.app.jobs import Job
+from qmlstudio.session.search import search
+from qmlstudio.session.session import Session
+from qmlstudio.shell.dialogs import (
+    PickDialog,
+    PreferencesDialog,
+    TextDialog,
+    matching_commands,
+    problems_dialog,
+    shortcuts_dialog,
+)
+
+if TYPE_CHECKING:
+    from qmlstudio.shell.main_window import MainWindow
+
+FILTERS = (
+    "QML Studio, structures (*.qmls *.xyz *.extxyz *.sdf *.mol *.smi *.smiles *.csv *.tsv *.npz *.tar *.tgz *.gz *.zip)"
+    ";;All files (*)"
+)
+
+
+class Actions(QObject):
+    """The commands' doing; the window has the panels, this has the verbs."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._store = window.store
+
+    # -- file
+
+    def on_open(self) -> None:
+        window = self._window
+        paths, _ = QFileDialog.getOpenFileNames(
+            window, self.tr("Open"), window.preferences.last_folder, self.tr(FILTERS)
+        )
+        self._open(paths)
+
+    def on_open_folder(self) -> None:
+        window = self._window
+        path = QFileDialog.getExistingDirectory(window, self.tr("Open folder"), window.preferences.last_folder)
+        self._open([path] if path else [])
+
+    def _open(self, paths: list[str]) -> None:
+        if paths:
+            self._window.preferences.last_folder = str(Path(paths[0]).parent)
+            self._window.open_paths(paths)
+
+    def on_paste(self) -> None:
+        self._window.paste()
+
+    def on_save(self) -> None:
+        if self._window.documents.path:
+            self._window.documents.save()
+        else:
+            self.on_save_as()
+
+    def on_save_as(self) -> None:
+        window = self._window
+        start = window.documents.path or str(
+            Path(window.preferences.last_folder) / f"{self._store.session.dataset.name or 'session'}.qmls"
+        )
+        path, _ = QFileDialog.getSaveFileName(window, self.tr("Save session"), start, self.tr("Sessions (*.qmls)"))
+        if path:
+            window.documents.save(path)
+
+    def on_export_data(self) -> None:
+        dataset, selection = self._store.dataset, self._store.session.selection
+        if dataset is None:
+            return
+        window = self._window
+        path, _ = QFileDialog.getSaveFileName(
+            window,
+            self.tr("Export {:,} structures").format(selection.count or len(dataset)),
+            str(Path(window.preferences.last_folder) / f"{dataset.name}.xyz"),
+            self.tr("Extended xyz (*.xyz *.extxyz);;Table of properties (*.csv)"),
+        )
+        if path:
+            chosen = dataset.take(selection.mask) if selection.count else dataset
+            window.runner.submit(
+                Job(
+                    key=f"export {path}",
+                    slot="export",
+                    title=self.tr("Export {}").format(Path(path).name),
+                    compute=partial(_export, chosen, path),
+                    done=partial(self._on_exported, path),
+                    failed=self._on_export_failed,
+                    lane="interactive",
+                )
+            )
+
+    def _on_exported(self, path: str, _result: None) -> None:
+        self._window.statusBar().showMessage(self.tr("Wrote {}").format(path), 6000)
+
+    def _on_export_failed(self, error: BaseException, details: str) -> None:
+        self._window.show_error(str(error), details)
+
+    def on_quit(self) -> None:
+        self._window.close()
+
+    # -- edit
+
+    def on_undo(self) -> None:
+        self._store.undo()
+
+    def on_redo(self) -> None:
+        self._store.redo()
+
+    def on_find(self) -> None:
+        hint = self.tr("Identifier, formula, SMILES, or SMARTS after “smarts:”")
+        PickDialog(self.tr("Find"), hint, self._find, self._window).open()
+
+    def _find(self, text: str) -> list[tuple[str, str, Any]]:
+        dataset = self._store.dataset
+        if dataset is None or not text.strip():
+            return []
+        found, how = search(dataset, text)
+        rows: list[tuple[str, str, Any]] = []
+        if len(found) > 1:
+            rows.append((self.tr("Select all {:,}").format(len(found)), how, partial(self._select, found, text)))
+        for index in found[:200]:
+            formula = dataset.structures[int(index)].formula
+            rows.append((str(dataset.identifiers[index]), formula, partial(self._store.set_active, int(index))))
+        return rows
+
+    def _select(self, indices: np.ndarray, text: str) -> None:
+        mask = np.zeros(len(self._store.session.selection), dtype=bool)
+        mask[indices] = True
+        self._store.select(mask, "replace", self.tr("search “{}”").format(text))
+
+    def on_select_all(self) -> None:
+        n = len(self._store.session.selection)
+        self._store.select(np.ones(n, dtype=bool), "replace", self.tr("all"))
+
+    def on_invert(self) -> None:
+        self._store.update(self.tr("invert selection"), selection=~self._store.session.selection)
+
+    def on_clear(self) -> None:
+        self._store.escape()
+
+    def on_preferences(self) -> None:
+        PreferencesDialog(self._window.preferences, self._window).open()
+
+    # -- data
+
+    def on_problems(self) -> None:
+        dataset = self._store.dataset
+        if dataset is not None and dataset.problems:
+            problems_dialog(dataset.problems, self._window).show()
+        else:
+            self._window.statusBar().showMessage(self.tr("This data set has no problems."), 4000)
+
+    def on_properties(self) -> None:
+        dataset = self._store.dataset
+        if dataset is None:
+            return
+        source = dataset.source
+        rows = [
+            (self.tr("Structures"), f"{len(dataset):,}"),
+            (self.tr("Atoms"), f"{len(dataset.structures.numbers):,}"),
+        ]
+        rows += [(self.tr("File"), source.path), (self.tr("Format"), source.format)]
+        rows += [(self.tr("Licence"), source.licence), (self.tr("Reference"), source.reference)]
+        html = "<table cellpadding='3'>" + "".join(f"<tr><td><b>{a}</b></td><td>{b}</td></tr>" for a, b in rows if b)
+        html += "</table><h3>" + self.tr("Properties") + "</h3><table cellpadding='3'>"
+        for name, p in dataset.properties.items():
+            html += f"<tr><td><b>{name}</b></td><td>{p.unit}</td><td>{p.target}</td><td>{p.description}</td></tr>"
+        TextDialog(dataset.name, html + "</table>", self._window, rich=True).show()
+
+    # -- map
+
+    def on_reset_map(self) -> None:
+        self._window.map_view.reset_range()
+
+    def on_tool_pan(self) -> None:
+        self._window.map_view.set_tool("pan")
+
+    def on_tool_lasso(self) -> None:
+        self._window.map_view.set_tool("lasso")
+
+    def on_tool_box(self) -> None:
+        self._window.map_view.set_tool("box")
+
+    def on_recompute(self) -> None:
+        self._window.pipeline.retry()
+
+    def on_cancel(self) -> None:
+        for handle in self._window.runner.running:
+            self._window.runner.cancel(handle)
+
+    # -- structure
+
+    def on_previous(self) -> None:
+        self._step(-1)
+
+    def on_next(self) -> None:
+        self._step(1)
+
+    def _step(self, by: int) -> None:
+        n, active = len(self._store.session.selection), self._store.active
+        if n:
+            self._store.set_active(((active or 0) + by) % n)
+
+    def on_pin(self) -> None:
+        if self._store.active is not None:
+            self._store.toggle_pin(self._store.active)
+
+    def on_reset_camera(self) -> None:
+        self._window.structure_view.canvas.reset_camera()
+
+    # -- figure
+
+    def on_export_figure(self) -> None:
+        from qmlstudio.shell.export_dialog import ExportDialog
+
+        if self._store.dataset is not None:
+            ExportDialog(self._window).open()
+
+    def on_copy_view(self) -> None:
+        window = self._window
+        picture = window.structure_view if window.structure_view.isAncestorOf(window.focusWidget()) else window.map_view
+        QGuiApplication.clipboard().setPixmap(picture.grab())
+        window.statusBar().showMessage(self.tr("Copied."), 3000)
+
+    def on_copy_caption(self) -> None:
+        from qmlstudio.figures.views import view_caption
+
+        dataset = self._store.dataset
+        if dataset is not None:
+            QGuiApplication.clipboard().setText(view_caption("map", self._store.session, dataset))
+            self._window.statusBar().showMessage(self.tr("Caption copied."), 3000)
+
+    def open_figure(self, path: str) -> None:
+        """Restore the view that a dropped figure shows, from the recipe in its metadata."""
+        from qmlstudio.figures import read_recipe
+
+        recipe = read_recipe(path)
+        if not recipe or "session" not in recipe:
+            self._window.show_error(self.tr("{} holds no recipe of QML Studio.").format(Path(path).name))
+            return
+        try:
+            session = Session.from_dict(recipe["session"])
+        except ValueError as error:
+            self._window.show_error(f"{Path(path).name}: {error}")
+            return
+        dataset = self._store.dataset
+        if dataset is not None and dataset.fingerprint == session.dataset.fingerprint:
+            self._store.open_dataset(dataset, session)
+        elif session.dataset.path:
+            self._window.documents.open_recipe(session)
+        else:
+            text = self.tr("The figure was made of pasted structures: open the session it was saved in.")
+            self._window.show_error(text)
+
+    # -- view
+
+    def on_theme_system(self) -> None:
+        self._window.preferences.theme = "system"
+
+    def on_theme_light(self) -> None:
+        self._window.preferences.theme = "light"
+
+    def on_theme_dark(self) -> None:
+        self._window.preferences.theme = "dark"
+
+    def on_full_screen(self) -> None:
+        window = self._window
+        window.showNormal() if window.isFullScreen() else window.showFullScreen()
+
+    def on_reset_layout(self) -> None:
+        self._window.reset_layout()
+
+    # -- help
+
+    def on_palette(self) -> None:
+        PickDialog(self.tr("Command palette"), self.tr("What do you want to do?"), self._commands, self._window).open()
+
+    def _commands(self, text: str) -> list[tuple[str, str, Any]]:
+        actions = self._window.actions_by_id
+        found = [c for c in matching_commands(text, COMMANDS) if c.id in actions and actions[c.id].isEnabled()]
+        return [(c.title.replace("&", ""), c.shortcut, actions[c.id].trigger) for c in found]
+
+    def on_shortcuts(self) -> None:
+        shortcuts_dialog(self._window).show()
+
+    def on_about(self) -> None:
+        text = self.tr(
+            "<h3>QML Studio {}</h3><p>Explore chemical compound space with "
+            "quantum-mechanics-based machine learning.</p>"
+            "<p>MIT licence. Colour maps batlow and vik by F. Crameri (MIT).</p>"
+        )
+        QMessageBox.about(self._window, self.tr("About QML Studio"), text.format(__version__))
+
+
+def _export(dataset: Any, path: str, progress: Any) -> None:
+    from qmlstudio.chem.writers import write_csv, write_extxyz
+
+    progress.check()
+    if path.lower().endswith(".csv"):
+        write_csv(dataset, path)
+    else:
+        write_extxyz(dataset, path)

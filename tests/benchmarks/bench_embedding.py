@@ -1,0 +1,142 @@
+"""UMAP against umap-learn: the built-in set, QM7 (where ../shared/data is), and 50,000 × 100.
+
+Both sides run in processes of their own with equal numbers of threads. Agreement is trustworthiness with 15
+neighbours, ours / theirs, means over the seeds; "fresh" counts from the start of the interpreter, with our loops' cache
+on disk as after any earlier start (umap-learn has none for most of its own), and a first start states what compiling
+costs once.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from table import Peer, Row, environment, paired
+
+from qmlstudio.chem.builtin import load_builtin
+from qmlstudio.chem.readers import open_dataset
+from qmlstudio.learning.quality import trustworthiness
+from qmlstudio.representations.coulomb import CoulombMatrix
+
+ROOT = Path(__file__).resolve().parents[2]
+QM7 = ROOT.parent / "shared" / "data" / "qm7" / "qm7.tar.gz"
+SEEDS = (0, 1, 2)
+
+OURS_IMPORT = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom qmlstudio.learning.embedding import UMAP\n"
+OURS = "m = UMAP(n_epochs={epochs}, seed={seed}); y = m.layout(m.neighbors(x, threads={threads}), threads={threads}).points\n"
+PEER_IMPORT = "import warnings; warnings.simplefilter('ignore')\nimport umap\n"
+PEER = "y = umap.UMAP(n_epochs={epochs}, random_state={seed}).fit_transform(x)\n"
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A script in a new interpreter, timed from its start to its end."""
+
+    python: str
+    code: str
+    threads: int = 1
+    cache: str | None = None
+
+    def seconds(self, repeat: int) -> float:
+        """Seconds for `repeat` runs."""
+        variables = environment(self.threads) | ({"NUMBA_CACHE_DIR": self.cache} if self.cache else {})
+        began = time.perf_counter()
+        for _ in range(repeat):
+            subprocess.run([self.python, "-c", self.code], env=variables, check=True, capture_output=True)
+        return time.perf_counter() - began
+
+
+def features() -> dict[str, np.ndarray]:
+    """Sorted Coulomb matrices of the sets that are there."""
+    sets = {"QM9 ≤ 7 heavy atoms": load_builtin("qm9_7").structures}
+    if QM7.exists():
+        sets["QM7"] = open_dataset(QM7).structures
+    return {name: CoulombMatrix().compute(structures, threads=1).array for name, structures in sets.items()}
+
+
+def mixture(n: int = 50_000, d: int = 100) -> np.ndarray:
+    """Sixty bent clusters of twelve dimensions, with noise in all."""
+    rng = np.random.default_rng(0)
+    inner = 4.0 * rng.standard_normal((60, 12))[rng.integers(0, 60, n)] + rng.standard_normal((n, 12))
+    return np.tanh(inner @ rng.standard_normal((12, d)) / 6.0) + 0.05 * rng.standard_normal((n, d))
+
+
+def versus(x: np.ndarray, peers_python: str, threads: int, epochs: int | None, seeded: bool, pairs: int) -> Any:
+    """Paired times of the whole embedding, warm, and both trustworthinesses."""
+    values = {"epochs": epochs, "threads": threads}
+    seeds = SEEDS if len(x) <= 10_000 else SEEDS[:1]
+    with Peer(sys.executable, threads) as ours, Peer(peers_python, threads) as peer:
+        ours.send(x=x)
+        peer.send(x=x)
+        ours.run(OURS_IMPORT)
+        peer.run(PEER_IMPORT)
+        timing = paired(
+            ours.task(OURS.format(seed=0, **values)),
+            peer.task(PEER.format(seed=0 if seeded else None, **values)),
+            pairs,
+        )
+        scores: tuple[list[float], list[float]] = ([], [])
+        for seed in seeds:
+            for side, code, score in ((ours, OURS, scores[0]), (peer, PEER, scores[1])):
+                side.run(code.format(seed=seed if seeded or side is ours else None, **values))
+                score.append(trustworthiness(x, side.fetch("y"), 15))
+        version = peer.version("umap-learn")
+    worst = min(scores[0]) - max(scores[1])
+    text = f"{np.mean(scores[0]):.4f} / {np.mean(scores[1]):.4f}, worst Δ {worst:+.4f}"
+    return timing, text, version
+
+
+def fresh_rows(name: str, x: np.ndarray, peers_python: str, pairs: int) -> list[Row]:
+    """Process start to finished map, warm cache and no cache."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        path = Path(folder) / "x.npy"
+        np.save(path, x)
+        load = f"import numpy as np; x = np.load({str(path)!r})\n"
+        values = {"epochs": 500, "seed": 0, "threads": 1}
+        ours = OURS_IMPORT + load + OURS.format(**values)
+        peer = PEER_IMPORT + load + PEER.format(**values)
+        # seconds() is called directly: calibration would start the peer twice more for nothing
+        timing = paired_without_warming(Fresh(sys.executable, ours), Fresh(peers_python, peer), pairs)
+        cold = Fresh(sys.executable, ours, cache=os.path.join(folder, "cache")).seconds(1)
+    note = f"median of {pairs} pairs; our loops compiled before; compiling them first: {cold:.1f} s in all"
+    return [timing.row(f"UMAP {name}, fresh process, 500 epochs", "umap-learn", demand=10, note=note)]
+
+
+def paired_without_warming(ours: Fresh, peer: Fresh, pairs: int) -> Any:
+    """A B A B … of processes that are new each time; one run of ours first, so that its cache is on disk."""
+    from statistics import median
+
+    from table import Timing
+
+    ours.seconds(1)
+    times = [(ours.seconds(1), peer.seconds(1)) for _ in range(pairs)]
+    return Timing(median(a for a, _ in times), median(b for _, b in times), median(b / a for a, b in times))
+
+
+def run(peers_python: str | None) -> list[Row]:
+    """The table's rows; umap-learn of our own environment serves when there is no other."""
+    python = peers_python or sys.executable
+    rows = []
+    for name, x in features().items():
+        size = f"{name}, {len(x):,} × {x.shape[1]}"
+        if name == "QM7" or not QM7.exists():
+            rows += fresh_rows(size, x, python, pairs=3)
+        for threads, seeded, demand in ((1, True, 3.0), (2, False, 2.5)):
+            timing, agreement, version = versus(x, python, threads, 500, seeded, pairs=5)
+            kind = "seeded, one thread" if seeded else "peer unseeded, two threads"
+            note = "ours is seeded in both" if not seeded else ""
+            rows.append(
+                timing.row(f"UMAP {size}, warm, {kind}", version, agreement=agreement, demand=demand, note=note)
+            )
+    x = mixture()
+    timing, agreement, version = versus(x, python, 2, None, False, pairs=3)
+    work = "UMAP mixture, 50,000 × 100, warm, peer unseeded, two threads"
+    rows.append(timing.row(work, version, agreement=agreement, demand=3.0, note="median of 3 pairs"))
+    return rows

@@ -1,0 +1,135 @@
+"""Coulomb matrix and bag of bonds against DScribe and qmllib, on QM7 (../shared/data) or random molecules of its size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from table import Peer, Row, paired
+
+from qmlstudio.chem.structures import Structures
+from qmlstudio.representations import BagOfBonds, CoulombMatrix, Representation
+from qmlstudio.representations.bag_of_bonds import bags
+
+QM7 = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "qm7" / "qm7.tar.gz"
+SYMBOLS = {1: "H", 6: "C", 7: "N", 8: "O", 16: "S"}
+
+PREPARE = """
+import numpy as np
+from ase import Atoms
+from dscribe.descriptors import CoulombMatrix
+from qmllib.representations import generate_bob, generate_coulomb_matrix, generate_coulomb_matrix_eigenvalue
+bounds = list(zip(o[:-1].tolist(), o[1:].tolist()))
+bohr = 0.529177210903
+numbers = [z[a:b].astype(int) for a, b in bounds]
+charges = [n.astype(float) for n in numbers]
+positions = [np.ascontiguousarray(r[a:b] / bohr) for a, b in bounds]
+atoms = [Atoms(n, p) for n, p in zip(numbers, positions)]
+n_max = max(len(n) for n in numbers)
+symbols = {1: "H", 6: "C", 7: "N", 8: "O", 16: "S"}
+asize = {symbols[k]: max(int((n == k).sum()) for n in numbers) for k in sorted(set(z.tolist()))}
+names = [np.array([symbols[k] for k in n]) for n in numbers]
+sorted_l2 = CoulombMatrix(n_atoms_max=n_max, permutation="sorted_l2")
+spectrum = CoulombMatrix(n_atoms_max=n_max, permutation="eigenspectrum")
+"""
+DSCRIBE_SORTED = "result = np.array([sorted_l2.create(a) for a in atoms])"
+DSCRIBE_SPECTRUM = "result = np.array([spectrum.create(a) for a in atoms])"
+QMLLIB_SORTED = "result = np.array([generate_coulomb_matrix(c, p, size=n_max) for c, p in zip(charges, positions)])"
+QMLLIB_SPECTRUM = (
+    "result = np.array([generate_coulomb_matrix_eigenvalue(c, p, size=n_max) for c, p in zip(charges, positions)])"
+)
+QMLLIB_BOB = (
+    "result = np.array([generate_bob(n, p, s, size=n_max, asize=asize) for n, p, s in zip(numbers, positions, names)])"
+)
+
+
+def molecules() -> tuple[str, Structures]:
+    """What it is measured on."""
+    if QM7.exists():
+        from qmlstudio.chem.readers import open_dataset
+
+        return "QM7", open_dataset(QM7).structures
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*[np.arange(4)] * 3), axis=-1).reshape(-1, 3) * 1.4
+    sizes = rng.integers(8, 24, 7000)
+    numbers = [rng.choice([1, 1, 1, 1, 6, 6, 6, 7, 8], n) for n in sizes]
+    positions = [grid[rng.permutation(64)[:n]] + rng.normal(0, 0.1, (n, 3)) for n in sizes]
+    return "random molecules", Structures.from_lists(numbers, positions)
+
+
+def same(ours: Any, theirs: Any) -> str:
+    """Largest difference, relative to the largest value of each molecule."""
+    scale = np.abs(theirs).max(axis=1)
+    return f"max |Δ|/max {(np.abs(ours - theirs).max(axis=1) / scale).max():.0e}"
+
+
+def same_but_ties(ours: Any, theirs: Any) -> str:
+    """As :func:`same`; molecules with rows of equal norm, whose order rounding decides in the peers, are counted."""
+    scale = np.abs(theirs).max(axis=1)
+    error = np.abs(ours - theirs).max(axis=1) / scale
+    tied = error > 1e-12
+    content = np.abs(np.sort(ours, axis=1) - np.sort(theirs, axis=1)).max(axis=1) / scale
+    return (
+        f"max |Δ|/max {error[~tied].max():.0e}; {tied.sum()} with tied rows in another order, "
+        f"same entries to {content.max():.0e}"
+    )
+
+
+def same_bags(structures: Structures) -> Callable[[Any, Any], str]:
+    """Bags compared one by one: qmllib puts the elements in ascending order of their counts."""
+    species = structures.species
+    # ties in that order keep the order in which the peer's dictionary was filled: ascending atomic number
+    elements = sorted(species.numbers, key=species.count)
+    place: dict[tuple[int, int], slice] = {}
+    at = 0
+    for i, a in enumerate(elements):
+        n = species.count(a)
+        for b, size in [(0, n), (a, n * (n - 1) // 2), *((b, n * species.count(b)) for b in elements[i + 1 :])]:
+            place[(min(a, b), max(a, b)) if b else (a, 0)] = slice(at, at + size)
+            at += size
+
+    def compare(ours: Any, theirs: Any) -> str:
+        order = np.concatenate([np.arange(at)[place[(bag.first, bag.second)]] for bag in bags(species)])
+        return same(ours, theirs[:, order])
+
+    return compare
+
+
+def run(peers_python: str | None) -> list[Row]:
+    """One row for each pair; and how much two threads give."""
+    name, structures = molecules()
+    n = len(structures)
+    full, packed = CoulombMatrix(packed=False), CoulombMatrix()
+    absolute = CoulombMatrix(permutation="eigenspectrum")
+    signed = CoulombMatrix(permutation="eigenspectrum", order="signed")
+    bob = BagOfBonds()
+    cases: list[tuple[str, Representation, str, str, float, Callable[[Any, Any], str]]] = [
+        ("Coulomb matrix by row norm, packed", packed, "qmllib", QMLLIB_SORTED, 4.0, same_but_ties),
+        ("Coulomb matrix by row norm, full", full, "dscribe", DSCRIBE_SORTED, 12.0, same_but_ties),
+        ("Coulomb matrix, eigenvalues", signed, "qmllib", QMLLIB_SPECTRUM, 4.0, same),
+        ("Coulomb matrix, eigenvalues", absolute, "dscribe", DSCRIBE_SPECTRUM, 8.0, same),
+        ("bag of bonds", bob, "qmllib", QMLLIB_BOB, 10.0, same_bags(structures)),
+    ]
+    rows = []
+    if peers_python is not None:
+        with Peer(peers_python) as peer:
+            peer.send(z=structures.numbers, r=structures.positions, o=structures.offsets)
+            peer.run(PREPARE)
+            for work, representation, package, code, demand, compare in cases:
+                timing = paired(lambda r=representation: r.compute(structures, threads=1), peer.task(code))
+                peer.run(code)
+                agreement = compare(representation.compute(structures).array, peer.fetch("result"))
+                title = f"{work}: {name}, {n:,} molecules, each"
+                rows.append(timing.row(title, peer.version(package), n, agreement=agreement, demand=demand))
+    copies = structures.take(np.tile(np.arange(n), 5))
+    for representation, work in ((packed, "Coulomb matrix by row norm"), (absolute, "eigenvalues"), (bob, "bags")):
+        out = np.zeros((len(copies), representation.size(copies.species)))
+        timing = paired(
+            lambda r=representation, out=out: r.compute(copies, out=out, threads=2),
+            lambda r=representation, out=out: r.compute(copies, out=out, threads=1),
+        )
+        title = f"{work}: two threads against one, {len(copies):,} molecules, each"
+        rows.append(timing.row(title, "ours, one thread", len(copies), demand=1.7))
+    return rows

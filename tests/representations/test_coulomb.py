@@ -1,0 +1,130 @@
+"""The Coulomb matrix: against DScribe, qmllib, the plain definition and closed forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from molecules import coulomb, golden, golden_species, golden_structures, named, one, random_structures
+
+from qmlstudio.chem.structures import Species, Structures
+from qmlstudio.chem.units import BOHR
+from qmlstudio.representations import CoulombMatrix
+
+# reference, our parameters; values are for n_max = 12
+PEERS: list[tuple[str, dict[str, Any]]] = [
+    ("dscribe none", {"permutation": "none", "packed": False}),
+    ("dscribe sorted_l2", {"permutation": "sorted_l2", "packed": False}),
+    ("dscribe eigenspectrum", {"permutation": "eigenspectrum", "order": "absolute"}),
+    ("qmllib unsorted", {"permutation": "none", "packed": True}),
+    ("qmllib row-norm", {"permutation": "sorted_l2", "packed": True}),
+    ("qmllib eigenvalue", {"permutation": "eigenspectrum", "order": "signed"}),
+]
+
+
+@pytest.mark.parametrize("unit", ["bohr", "angstrom"])
+@pytest.mark.parametrize(("reference", "parameters"), PEERS, ids=[name for name, _ in PEERS])
+def test_equals_the_reference(reference: str, parameters: dict[str, Any], unit: str) -> None:
+    array = CoulombMatrix(length_unit=unit, **parameters).compute(golden_structures(), species=golden_species()).array
+    for molecule, row in zip(golden()["molecules"], array, strict=True):
+        expected = np.array(molecule[unit][reference])
+        assert row.shape == expected.shape
+        assert np.abs(row - expected).max() <= 5e-15 * np.abs(expected).max(), molecule["name"]
+
+
+def test_water_as_published() -> None:
+    water = one(named("water").numbers, named("water").positions)
+    padded = Species((1, 8), (2, 1), 4)
+    spectrum = CoulombMatrix(permutation="eigenspectrum", length_unit="angstrom").compute(water, species=padded)
+    np.testing.assert_allclose(spectrum.array[0], [75.3985165183, -0.7212764734, -0.1605453251, 0], atol=1e-9)
+    spectrum = CoulombMatrix(permutation="eigenspectrum").compute(water)
+    np.testing.assert_allclose(spectrum.array[0], [74.0511193157, 0.3151209369, 0.1504544672], atol=1e-9)
+    packed = CoulombMatrix(length_unit="angstrom").compute(water, species=padded)
+    np.testing.assert_allclose(
+        packed.array[0],
+        [73.5166947198, 8.3577099875, 0.5, 8.3577099874, 0.6605453251, 0.5, 0, 0, 0, 0],
+        atol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("unit", ["bohr", "angstrom"])
+def test_eigenvalues_against_lapack_and_invariants(unit: str) -> None:
+    structures = random_structures(150, seed=21, high=30)
+    array = CoulombMatrix(permutation="eigenspectrum", length_unit=unit).compute(structures).array
+    for structure, row in zip(structures, array, strict=True):
+        matrix = coulomb(structure, BOHR if unit == "bohr" else 1.0)
+        n = len(matrix)
+        exact = np.linalg.eigvalsh(matrix)
+        exact = exact[np.argsort(-np.abs(exact))]
+        assert np.abs(row[:n] - exact).max() <= 2e-14 * np.abs(exact).max()
+        assert not row[n:].any()
+        assert row.sum() == pytest.approx((0.5 * structure.numbers.astype(float) ** 2.4).sum(), rel=1e-13)
+        assert (row**2).sum() == pytest.approx((matrix**2).sum(), rel=1e-13)
+
+
+def test_dimers_in_closed_form() -> None:
+    for a, b, r in [(1, 1, 0.74), (6, 8, 1.128), (92, 9, 2.0), (1, 1, 1e5)]:
+        spectrum = CoulombMatrix(permutation="eigenspectrum").compute(one([a, b], [[0, 0, 0], [0, r, 0]])).array[0]
+        p, q, c = 0.5 * a**2.4, 0.5 * b**2.4, a * b * BOHR / r
+        root = np.hypot((p - q) / 2, c)
+        np.testing.assert_allclose(np.sort(spectrum), [(p + q) / 2 - root, (p + q) / 2 + root], atol=1e-12 * (p + q))
+
+
+def test_large_molecules() -> None:
+    rng = np.random.default_rng(3)
+    grid = np.stack(np.meshgrid(*[np.arange(6)] * 3), axis=-1).reshape(-1, 3) * 1.5
+    large = one(rng.choice([1, 6, 8], 216), grid + rng.normal(0, 0.1, grid.shape))
+    spectrum = CoulombMatrix(permutation="eigenspectrum").compute(large).array[0]
+    exact = np.linalg.eigvalsh(coulomb(large[0], BOHR))
+    np.testing.assert_allclose(np.sort(spectrum), exact, atol=1e-13 * exact.max() * 10)
+
+
+def test_same_spectrum_different_molecules() -> None:
+    pair = Structures.from_lists(
+        [named(f"isospectral {k}").numbers for k in "AB"], [named(f"isospectral {k}").positions for k in "AB"]
+    )
+    spectra = CoulombMatrix(permutation="eigenspectrum").compute(pair).array
+    np.testing.assert_allclose(spectra[0], spectra[1], atol=1e-4)  # positions are given to 1e-6 Å
+    matrices = CoulombMatrix().compute(pair).array
+    assert np.abs(matrices[0] - matrices[1]).max() > 1e-2
+
+
+def test_distances_between_homometric_molecules() -> None:
+    pair = Structures.from_lists([[6, 1, 1, 1, 1]] * 2, [named(f"homometric {k}").positions for k in "AB"])
+    kept = {"length_unit": "angstrom"}
+    matrices = CoulombMatrix(packed=False, **kept).compute(pair).array
+    spectra = CoulombMatrix(permutation="eigenspectrum", **kept).compute(pair).array
+    assert np.linalg.norm(matrices[0] - matrices[1]) == pytest.approx(0.906, abs=5e-4)
+    assert np.linalg.norm(spectra[0] - spectra[1]) == pytest.approx(0.394, abs=5e-4)
+
+
+def test_rows_are_sorted_and_ties_keep_the_files_order() -> None:
+    structures = random_structures(60, seed=22)
+    full = CoulombMatrix(packed=False).compute(structures).array.reshape(60, structures.species.n_max, -1)
+    norms = np.linalg.norm(full, axis=2)
+    assert (np.diff(norms, axis=1) <= 1e-10 * norms.max()).all()
+    # a square of H: symmetry makes all rows equal, rounding of a turned copy must not put them in another order
+    square = np.array([[1, 1, 0], [-1, 1, 0], [-1, -1, 0], [1, -1, 0]], dtype=float)
+    plain = CoulombMatrix()
+    for angle in np.linspace(0.1, 3, 40):
+        c, s = np.cos(angle), np.sin(angle)
+        turned = square @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]]) + [0.1, 0.2, 0.3]
+        layout = plain.layout(one([1] * 4, turned)[0], Species((1,), (4,), 4))
+        assert layout.row_labels == ("H1", "H2", "H3", "H4")
+
+
+def test_packed_is_the_lower_triangle() -> None:
+    structures = random_structures(20, seed=23)
+    packed, full = CoulombMatrix(), CoulombMatrix(packed=False)
+    for a, b in zip(packed.compute(structures).array, full.compute(structures).array, strict=True):
+        np.testing.assert_array_equal(packed.unpack(a, structures.species), full.unpack(b, structures.species))
+
+
+def test_labels() -> None:
+    species = Species((1, 8), (2, 1), 3)
+    assert CoulombMatrix().labels(species)[3:5] == ["M(3, 1) / Ha", "M(3, 2) / Ha"]
+    assert CoulombMatrix(permutation="eigenspectrum", length_unit="angstrom").labels(species)[2] == "λ3 / e²/Å"
+    layout = CoulombMatrix().layout(named("water"), species)
+    assert layout.row_labels == ("O1", "H2", "H3")
+    assert layout.atoms == ((0,), (1, 0), (1,), (2, 0), (2, 1), (2,))
