@@ -229,10 +229,11 @@ def _physical_memory() -> int:
 
         status = Status(dwLength=ctypes.sizeof(Status))
         return int(status.ullTotalPhys) if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)) else 0
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
-        return 0
+    else:
+        try:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError):
+            return 0
 
 
 def _normal(path: str | os.PathLike[str]) -> str:

@@ -17,7 +17,7 @@ from qmlstudio.session.session import Session
 MERGE_SECONDS = 1.0
 HISTORY = 200
 MAX_PINS = 16
-_MERGED = frozenset({"representation", "embedding", "coloring", "map_view", "structure_look", "selection"})
+_MERGED = frozenset({"representation", "embedding", "coloring", "map_view", "structure_look", "active"})
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,15 @@ class Store(QObject):
         if not names:
             return
         now = time.monotonic()
-        last, last_names = self._last_edit
-        merge = names == last_names and now - last < MERGE_SECONDS and names <= _MERGED and bool(self._undo)
-        if merge and "selection" in names:
-            merge = np.array_equal(new.selection.mask, self._session.selection.mask)
+        last, last_kinds = self._last_edit
+        kinds = names
+        if names == {"selection"} and np.array_equal(new.selection.mask, self._session.selection.mask):
+            kinds = frozenset({"active"})
+        merge = kinds == last_kinds and now - last < MERGE_SECONDS and kinds <= _MERGED and bool(self._undo)
         if not merge:
             self._undo.append(_Step(self._session, names, text or ", ".join(sorted(names)).replace("_", " ")))
         self._redo.clear()
-        self._last_edit = (now, names)
+        self._last_edit = (now, kinds)
         self._apply(new)
 
     def open_dataset(self, dataset: Dataset, session: Session | None = None) -> None:

@@ -36,7 +36,7 @@ class Task:
         self.cancelled = threading.Event()
         self.cancelled_at = 0.0
         self.left_at = 0.0
-        self.state: Literal["", "done", "cancelled", "failed"] = ""
+        self.state: Literal["done", "cancelled", "failed"] = "cancelled"
         self.value: Any = None
         self.error: BaseException | None = None
         self.traceback = ""

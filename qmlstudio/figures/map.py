@@ -345,7 +345,8 @@ def _color_bar(figure: Any, axes: Any, values: Array, scale: ColorScale) -> None
     )
     bar.outline.set_linewidth(0.5)
     finite = np.unique(values[np.isfinite(values)])
-    if len(finite) == 1 and scale.low is None and scale.high is None:
+    low, high = scale.ends(values)
+    if len(finite) == 1 and scale.low is None and scale.high is None and low < finite[0] < high:
         bar.set_ticks([float(finite[0])])
         bar.minorticks_off()
     elif scale.scale == "linear":

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -255,17 +255,12 @@ def _finish_svg(svg: str, spec: FigureSpec, recipe: str | None) -> str:
 def _embedded_fonts(svg: str) -> str:
     """A <style> with the glyphs that the texts use, so that they look alike where the font is not installed."""
     used: dict[tuple[str, str], set[str]] = {}
-    for style, text in re.findall(r'<text\b[^>]*style="([^"]*)"[^>]*>(.*?)</text>', svg, flags=re.DOTALL):
-        font = re.search(r"font:\s*(?:[^;]*?)(?P<size>[\d.]+)px\s+(?P<family>[^;]+)", style)
-        families = font.group("family") if font else ""
-        quoted = re.search(r"'([^']+)'|&quot;([^&]+)&quot;", families)
-        family = next((f for f in quoted.groups() if f), "") if quoted else families.split(",")[0].strip()
-        bold = "bold" if re.search(r"\b(bold|[6-9]00)\b", style) else "normal"
-        plain = re.sub(r"<[^>]*>", "", text)
-        for code, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
-            plain = plain.replace(code, sign)
-        if family:
-            used.setdefault((family, bold), set()).update(plain)
+    for style, text in re.findall(r'<(?:text|tspan)\b[^>]*style="([^"]*)"[^>]*>([^<]*)', svg):
+        # "font: 7px 'DejaVu Sans'" or "font-family: 'DejaVu Sans'", as matplotlib's version has it
+        family = re.search(r"font(?:-family)?:[^;]*?'([^']+)'", style)
+        if family is not None:
+            weight = "bold" if re.search(r"\b(bold|[6-9]00)\b", style) else "normal"
+            used.setdefault((family[1], weight), set()).update(unescape(text, {"&quot;": '"'}))
     rules = []
     for (family, weight), signs in sorted(used.items()):
         subset = _subset(font_file(family, weight), "".join(sorted(signs)))

@@ -241,7 +241,6 @@ def _set_limits(axes: Any, seen: Array, radii: Array, box: Sequence[Any], width:
     half = 0.5 * np.array([width, height]) / scale
     axes.set_xlim(centre[0] - half[0], centre[0] + half[0])
     axes.set_ylim(centre[1] - half[1], centre[1] + half[1])
-    axes.set_axis_off()
     return scale
 
 

@@ -14,7 +14,6 @@ import secrets
 import shutil
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -347,7 +346,9 @@ def _reading(archive: zipfile.ZipFile, path: str | os.PathLike[str], member: str
                 raise ValueError("more data than announced")
     except KeyError:
         raise StorageError(path, f"{member} is missing", "open a backup or an autosave") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # zipfile, zlib, numpy and tokenize have as many errors as there are kinds of damage
         raise StorageError(path, f"{member} is damaged: {error}", "copy it again, or open a backup") from error
 
 

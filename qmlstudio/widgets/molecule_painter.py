@@ -82,6 +82,11 @@ class PainterRenderer:
         from_xy, from_scale = camera.project_view(start, shot.width, shot.height)
         to_xy, to_scale = camera.project_view(end, shot.width, shot.height)
         depth = (start[:, 2] + end[:, 2]) / 2
+        if camera.is_perspective:
+            # the outline of a near ball is larger than its equator: the eye does not see that far round it
+            share = np.clip(c.radius / np.maximum(camera.distance - depth, c.radius), 0.0, 0.9)
+            share[(c.kind == BOND) | (c.kind == LINE)] = 0.0
+            from_scale = from_scale / np.sqrt(1 - share**2)
         key = np.where(c.kind == HALO, depth - c.radius, depth)
         key[self._joints] = np.minimum(depth, self._lowest(depth))[self._joints] - 1e-6
         fog = shot.fog(depth)[:, None]

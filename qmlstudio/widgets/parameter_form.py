@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEvent, QLocale, QObject, QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtGui import QValidator
+from PySide6.QtGui import QHideEvent, QValidator
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -347,6 +347,10 @@ class ParameterForm(QWidget):
             toggle = self._body.findChild(QToolButton, "advanced_toggle")
             if toggle is not None:
                 toggle.setChecked(opened)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        self.flush()
+        super().hideEvent(event)
 
     def flush(self) -> None:
         """Take what is being typed as finished now (before saving, say)."""

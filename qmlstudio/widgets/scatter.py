@@ -223,8 +223,9 @@ class ScatterMap(QWidget):
         for _ in self._steps:
             if clock.elapsed() > SORT_SLICE_MS:
                 return
-        self._codes = None
         self._sorting.stop()
+        # what is in view can be told only now, and with it whether stamps are affordable
+        self._restyle()
 
     def _on_animation_value_changed(self, value: float) -> None:
         if len(self._origin) == len(self._target):

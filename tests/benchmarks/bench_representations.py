@@ -1,4 +1,4 @@
-"""Coulomb matrix and bag of bonds against DScribe and qmllib, on QM7 (../shared/data) or random molecules of its size."""
+"""Coulomb matrix and bag of bonds against DScribe and qmllib, on QM7 (../shared/data) or else random molecules."""
 
 from __future__ import annotations
 

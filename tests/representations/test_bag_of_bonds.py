@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from molecules import coulomb, golden, golden_species, golden_structures, named, one, random_structures
+from reference_molecules import coulomb, golden, golden_species, golden_structures, named, one, random_structures
 
 from qmlstudio.chem.structures import Species, Structures
 from qmlstudio.chem.units import BOHR
@@ -13,7 +13,7 @@ from qmlstudio.representations.bag_of_bonds import bags
 
 
 def qmllib_bags(data: dict, row: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
-    """Cut a row of qmllib's into bags: for each element (ascending count) self terms, own pairs, pairs with later ones."""
+    """A row of qmllib's in bags: elements by ascending count; of each self terms, own pairs, pairs with later ones."""
     counts, elements, at, found = data["counts"], data["bob_elements"], 0, {}
     for i, a in enumerate(elements):
         n = counts[str(a)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from molecules import coulomb, golden, golden_species, golden_structures, named, one, random_structures
+from reference_molecules import coulomb, golden, golden_species, golden_structures, named, one, random_structures
 
 from qmlstudio.chem.structures import Species, Structures
 from qmlstudio.chem.units import BOHR
@@ -93,7 +93,7 @@ def test_same_spectrum_different_molecules() -> None:
 def test_distances_between_homometric_molecules() -> None:
     pair = Structures.from_lists([[6, 1, 1, 1, 1]] * 2, [named(f"homometric {k}").positions for k in "AB"])
     kept = {"length_unit": "angstrom"}
-    matrices = CoulombMatrix(packed=False, **kept).compute(pair).array
+    matrices = CoulombMatrix(**kept).compute(pair).array
     spectra = CoulombMatrix(permutation="eigenspectrum", **kept).compute(pair).array
     assert np.linalg.norm(matrices[0] - matrices[1]) == pytest.approx(0.906, abs=5e-4)
     assert np.linalg.norm(spectra[0] - spectra[1]) == pytest.approx(0.394, abs=5e-4)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from molecules import golden_structures, one, random_structures
+from reference_molecules import golden_structures, one, random_structures
 
 import qmlstudio.representations as registry
 from qmlstudio.chem.structures import Species, Structures

@@ -230,7 +230,10 @@ def test_every_flipped_byte_is_noticed_or_harmless(good: Path) -> None:
     data = bytearray(good.read_bytes())
     expected = load(good)
     refused = 0
-    for position in range(0, len(data), 7):
+    # NumPy's headers byte by byte: they are parsed before the checksum at the member's end is seen
+    headers = [i + k for i in range(len(data)) if data.startswith(b"\x93NUMPY", i) for k in range(140)]
+    positions = sorted({*range(0, len(data), 7), *headers})
+    for position in positions:
         damaged = bytearray(data)
         damaged[position] ^= 0x55
         good.write_bytes(damaged)
@@ -242,7 +245,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(good: Path) -> None:
         assert document == expected[0]
         for name, array in expected[1].items():
             np.testing.assert_array_equal(arrays[name], array)
-    assert refused > len(data) / 7 * 0.9
+    assert refused > len(positions) * 0.9
 
 
 def test_another_zip(path: Path) -> None:

@@ -63,7 +63,23 @@ def read_archive(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         text = f"the archive is damaged: {stream.damage or error}"
         files.collector.problems.add(where, text, "copy or download it again; what was read before is kept")
+    else:
+        files.collector.problems.append(stream.damage_problem() or _without_end(stream))
     return files.finish(stem_of(stream.path.name))
+
+
+def _without_end(stream: ByteStream) -> Problem | None:
+    """What to tell of a tar that was cut off between two files: it lacks the zeros at its end."""
+    if stream.is_compressed or not any(stream.path.read_bytes()[-512:] if stream.size < 512 else _last(stream.path)):
+        return None
+    text = "the archive is damaged: its end is missing"
+    return Problem(str(stream.path), text, "copy or download it again; what was read before is kept")
+
+
+def _last(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-512, os.SEEK_END)
+        return file.read()
 
 
 def read_zip(stream: ByteStream, progress: Progress = SILENT) -> Dataset:

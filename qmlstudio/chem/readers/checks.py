@@ -123,8 +123,8 @@ def _close_pairs(positions: NDArray[np.float64], owner: NDArray[np.int64]) -> tu
         left.append(order[hit])
         right.append(order[hit + step])
         step += 1
-        if step > 2000 and len(hit):  # thousands of atoms in one point: found already
-            break
+        if len(hit):  # one pair is enough for a structure; thousands of atoms may lie in one point
+            candidates = candidates[~np.isin(owner[candidates], owner[hit])]
     i = np.concatenate(left) if left else np.zeros(0, np.int64)
     j = np.concatenate(right) if right else np.zeros(0, np.int64)
     by = np.argsort(np.minimum(i, j), kind="stable")

@@ -247,7 +247,11 @@ class Collector:
         if any(f.lattice is not None for f in frames):
             cells = np.array([np.zeros((3, 3)) if f.lattice is None else f.lattice for f in frames])
         keys = dict.fromkeys(k for f in frames for k in f.values)
-        values = {k: columns.convert([f.values.get(k) for f in frames]) for k in keys}
+        values: dict[str, Column] = {}
+        for k in keys:
+            given = [f.values.get(k) for f in frames]
+            is_text = self.units.get(k) == "text"
+            values[k] = [t or "" for t in given] if is_text else columns.convert(given)
         names = [f.identifier for f in frames]
         self._parts.append(_Part(numbers, positions, sizes, cells, atom_columns, values, names))
 

@@ -171,7 +171,11 @@ def _dataset(
             array = np.char.decode(array, "latin-1")
         if array.shape in ((n,), (n, 1)):
             properties[name] = Property(array.reshape(n)[kept], "structure", unit)
-        elif array.dtype.kind in "biuf" and array.shape in ((n, size), (n, size, 3)):
+        elif (
+            array.dtype.kind in "biuf"
+            and array.shape in ((n, size), (n, size, 3))
+            and not ("dipole" in key and array.ndim == 2)
+        ):
             rows = array.reshape(n * size, *array.shape[2:])
             rows = rows if full else rows[there.reshape(-1)]
             properties[name] = Property(np.ascontiguousarray(rows[keep_atoms]), "atom", unit)

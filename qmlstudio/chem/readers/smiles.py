@@ -79,6 +79,7 @@ def embed(mol: Any, seed: int = SEED) -> tuple[NDArray[np.uint8], NDArray[np.flo
         failed = True
     if failed:
         raise ValueError("no geometry was found")
+    _part_fragments(mol)
     try:
         if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
             rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=500)
@@ -88,6 +89,25 @@ def embed(mol: Any, seed: int = SEED) -> tuple[NDArray[np.uint8], NDArray[np.flo
         pass  # the distance geometry alone is a geometry, too
     numbers = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], np.uint8)
     return numbers, np.array(mol.GetConformer().GetPositions(), np.float64)
+
+
+def _part_fragments(mol: Any) -> None:
+    """Put the molecules of a salt or complex side by side, 2.5 Å apart: they are embedded in one place."""
+    from rdkit import Chem
+
+    fragments = Chem.GetMolFrags(mol)
+    if len(fragments) < 2:
+        return
+    conformer = mol.GetConformer()
+    positions = np.array(conformer.GetPositions())
+    edge = 0.0
+    for atoms in fragments:
+        own = positions[list(atoms)]
+        own = own - own.mean(axis=0)
+        own[:, 0] += edge - own[:, 0].min()
+        edge = own[:, 0].max() + 2.5
+        for atom, (x, y, z) in zip(atoms, own.tolist(), strict=True):
+            conformer.SetAtomPosition(atom, (x, y, z))
 
 
 def parses(smiles: str) -> bool:
