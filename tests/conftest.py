@@ -105,5 +105,7 @@ def fresh_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if core is not None:
         settings = core.QSettings
         settings.setDefaultFormat(settings.Format.IniFormat)
-        for scope in (settings.Scope.UserScope, settings.Scope.SystemScope):
-            settings.setPath(settings.Format.IniFormat, scope, str(tmp_path / "settings"))
+        # QSettings(organization, application) is in the native format whatever the default is
+        for kind in (settings.Format.IniFormat, settings.Format.NativeFormat):
+            for scope in (settings.Scope.UserScope, settings.Scope.SystemScope):
+                settings.setPath(kind, scope, str(tmp_path / "settings"))

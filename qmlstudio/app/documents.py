@@ -109,7 +109,7 @@ class Documents(QObject):
 
     def _open(self, origin: _Origin, read: Callable[[Progress], Dataset | Document]) -> None:
         # reading and the pipeline share a lane: whoever opens a file does not wait for the map of the old one
-        self._runner.cancel("pipeline")
+        self._pipeline.pause()
         self._runner.submit(
             Job(
                 key=f"open {origin.title} {id(read)}",
@@ -133,8 +133,10 @@ class Documents(QObject):
         if origin.path and not origin.recovery and not origin.path.startswith("builtin:"):
             self._preferences.add_recent_file(origin.path)
         if origin.recovery is not None:
-            discard(origin.recovery)
+            # the new autosave is on disk before the old one goes: a crash in between loses nothing
             self.autosave.touch()
+            self.autosave.flush()
+            discard(origin.recovery)
         elif origin.path:
             self._store.mark_saved()
             self.autosave.clear()

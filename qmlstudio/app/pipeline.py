@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject
 
-from qmlstudio.app.jobs import Job, JobRunner
+from qmlstudio.app.jobs import Job, JobHandle, JobRunner
 from qmlstudio.app.store import Store
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.progress import Progress
@@ -37,6 +37,7 @@ class Pipeline(QObject):
         self.memory_budget: int | None = None
         self.enabled = True
         store.changed.connect(self._on_store_changed)
+        runner.finished.connect(self._on_runner_finished)
 
     @property
     def is_computing(self) -> bool:
@@ -74,6 +75,10 @@ class Pipeline(QObject):
                 return
             inputs[stage.name] = value
             self._publish(stage, value)
+
+    def pause(self) -> None:
+        """Give up the stage under way; :meth:`advance` takes it up again."""
+        self._stop()
 
     def retry(self) -> None:
         """Forget failures and try again (after the budget or the environment changed)."""
@@ -120,6 +125,12 @@ class Pipeline(QObject):
     def _on_partial(self, stage: Stage, value: Any) -> None:
         if stage.key == self._running:
             self._store.publish(stage.name, "", self._aligned(value))
+
+    def _on_runner_finished(self, handle: JobHandle, state: str) -> None:
+        """A stage that somebody cancelled is no longer under way: the next change, or F5, starts it again."""
+        if state == "cancelled" and handle.slot == SLOT and handle.key == self._running:
+            self._running = ""
+            self._store.fail("map", self.tr("Cancelled: compute again with F5, or change something."), "")
 
     def _on_failed(self, stage: Stage, error: BaseException, details: str) -> None:
         if stage.key == self._running:

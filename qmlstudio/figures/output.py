@@ -257,10 +257,10 @@ def _embedded_fonts(svg: str) -> str:
     used: dict[tuple[str, str], set[str]] = {}
     for style, text in re.findall(r'<(?:text|tspan)\b[^>]*style="([^"]*)"[^>]*>([^<]*)', svg):
         # "font: 7px 'DejaVu Sans'" or "font-family: 'DejaVu Sans'", as matplotlib's version has it
-        family = re.search(r"font(?:-family)?:[^;]*?'([^']+)'", style)
-        if family is not None:
+        named = re.search(r"font(?:-family)?:[^;]*?'([^']+)'", style)
+        if named is not None:
             weight = "bold" if re.search(r"\b(bold|[6-9]00)\b", style) else "normal"
-            used.setdefault((family[1], weight), set()).update(unescape(text, {"&quot;": '"'}))
+            used.setdefault((named[1], weight), set()).update(unescape(text, {"&quot;": '"'}))
     rules = []
     for (family, weight), signs in sorted(used.items()):
         subset = _subset(font_file(family, weight), "".join(sorted(signs)))

@@ -159,6 +159,7 @@ def _map(
         result.points,
         spec=spec,
         selection=mask,
+        active=session.selection.active,
         pins=pins,
         axes_titles=result.axes,
         limits=limits,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from qmlstudio.representations._lanes import COINCIDENT, first_bad
+from qmlstudio.representations._drive import COINCIDENT
+from qmlstudio.representations._lanes import first_bad
 from qmlstudio.representations._simd import (
     WIDTH,
     fma,

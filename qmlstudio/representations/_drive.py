@@ -17,6 +17,9 @@ Loop = Callable[[int, int, int, Floats], int]
 """``loop(start, stop, step, scratch)``: works on items start, start + step, … and returns the first structure that is
 not usable, −1, or another negative number that says what failed."""
 
+COINCIDENT = 1e-4
+"""Atoms closer than this (Å) lie at the same place."""
+
 _LINE = 64
 _SLICE_WORK = 50_000.0
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qmlstudio.representations._drive import COINCIDENT
 from qmlstudio.representations._simd import WIDTH, fma, load, root, splat, store, where_greater
 
 # isort: split
@@ -21,8 +22,6 @@ Ints = NDArray[np.int64]
 
 WINDOW = 8192
 """Structures are reordered only within windows of this length: a result on disk is filled from front to back."""
-COINCIDENT = 1e-4
-"""Atoms closer than this (Å) lie at the same place."""
 _COINCIDENT2 = COINCIDENT**2
 
 
@@ -41,6 +40,10 @@ class Plan:
     order: Ints
     first: Ints
     count: Ints
+
+    def where(self, chosen: NDArray[np.bool_]) -> Plan:
+        """Only the chosen chunks, (c,) bool."""
+        return Plan(self.order, self.first[chosen], self.count[chosen])
 
 
 def plan(keys: NDArray[Any], strict: bool) -> Plan:

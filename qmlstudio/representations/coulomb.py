@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from qmlstudio.chem.structures import Species, Structure, Structures
 from qmlstudio.chem.units import BOHR
 from qmlstudio.parameters import param
-from qmlstudio.progress import SILENT, Progress
+from qmlstudio.progress import SILENT, Progress, slices
 from qmlstudio.representations.base import Array, Features, Layout, Representation, check_fits, columns_for
 
 UNIT_CHOICES = (("bohr", "bohr (hartree, as defined)"), ("angstrom", "Å (as DScribe, qmllib)"))
 """Length units of the Coulomb family: the self term ½Z^2.4 is in hartree, so bohr is the one that fits."""
+
+_LARGE = 96
+"""Structures with more atoms go through LAPACK one by one."""
 
 
 def self_terms() -> NDArray[np.float64]:
@@ -179,6 +182,9 @@ class CoulombMatrix(Representation):
         largest = int(sizes.max(initial=0))
         spectrum = self.permutation == "eigenspectrum"
         chunks = plan(sizes.astype(np.uint16 if largest < 2**16 else np.int64), strict=True)
+        if spectrum and largest > _LARGE:
+            chunks = chunks.where(sizes[chunks.order[chunks.first]] <= _LARGE)
+            largest = _LARGE
         data = (
             _drive.frozen(structures.numbers, np.uint8),
             _drive.frozen(structures.positions, np.float64),
@@ -189,36 +195,22 @@ class CoulombMatrix(Representation):
         )
         unit, terms, result = length(self.length_unit), self_terms(), np.asarray(out)
 
-        def run(start: int, stop: int, step: int, work: NDArray[np.float64]) -> int:
-            if spectrum:
-                return int(
-                    loops.spectrum_loop(*data, start, stop, step, unit, terms, self.order == "absolute", work, result)
-                )
-            return int(
-                loops.matrix_loop(
-                    *data,
-                    start,
-                    stop,
-                    step,
-                    unit,
-                    terms,
-                    self.permutation == "sorted_l2",
-                    self.packed,
-                    n_max,
-                    work,
-                    result,
-                    orders,
-                )
-            )
+        def spectra(start: int, stop: int, step: int, work: NDArray[np.float64]) -> int:
+            by_magnitude = self.order == "absolute"
+            return int(loops.spectrum_loop(*data, start, stop, step, unit, terms, by_magnitude, work, result))
+
+        def matrices(start: int, stop: int, step: int, work: NDArray[np.float64]) -> int:
+            kind = (self.permutation == "sorted_l2", self.packed, n_max)
+            return int(loops.matrix_loop(*data, start, stop, step, unit, terms, *kind, work, result, orders))
 
         mean = len(structures.numbers) / max(len(structures), 1)
-        cost = 8 * (mean**3 * 3e-4 if spectrum else mean**2 * 4e-3)
+        small = int(chunks.count.sum()) / max(len(structures), 1)
         bad = _drive.drive(
-            run,
+            spectra if spectrum else matrices,
             len(chunks.first),
             loops.scratch_size(largest),
-            cost,
-            progress,
+            16 * (mean**3 * 3e-4 if spectrum else mean**2 * 4e-3),
+            progress.part(0.0, small),
             self.title,
             _drive.thread_count(threads),
         )
@@ -226,3 +218,33 @@ class CoulombMatrix(Representation):
             raise ArithmeticError("the eigenvalue iteration did not converge")
         if bad >= 0:
             raise _drive.coincident(structures, bad)
+        if small < 1.0:
+            self._fill_large(structures, result, progress.part(small, 1.0))
+
+    def _fill_large(self, structures: Structures, out: Array, progress: Progress) -> None:
+        """Spectra of the large structures, which LAPACK does as fast one by one."""
+        from qmlstudio.representations import _drive
+
+        large = np.flatnonzero(structures.sizes > _LARGE)
+        terms, unit = self_terms(), length(self.length_unit)
+        for start, stop in slices(len(large), progress, self.title):
+            for index in large[start:stop]:
+                structure = structures[int(index)]
+                charges, positions = structure.numbers.astype(np.float64), np.asarray(structure.positions)
+                square = np.zeros((len(charges), len(charges)))
+                for axis in positions.T:
+                    square += (axis[:, None] - axis) ** 2
+                np.fill_diagonal(square, np.inf)
+                if square.min() <= _drive.COINCIDENT**2:
+                    raise _drive.coincident(structures, int(index))
+                matrix = np.outer(charges * unit, charges) / np.sqrt(square)
+                np.fill_diagonal(matrix, terms[structure.numbers])
+                values = np.linalg.eigvalsh(matrix)[::-1]
+                n = len(values)
+                out[index] = 0.0
+                if self.order == "absolute":
+                    out[index, :n] = values[np.argsort(-np.abs(values), kind="stable")]
+                else:
+                    positive = int((values >= 0).sum())
+                    out[index, :positive] = values[:positive]
+                    out[index, out.shape[1] - n + positive :] = values[positive:]

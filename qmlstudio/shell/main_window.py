@@ -157,6 +157,8 @@ class MainWindow(QMainWindow):
         self._status_memory = QLabel()
         self.job_status = JobStatus(self.runner)
         bar.addWidget(self._status_data, 1)
+        # Qt draws passing messages over the label instead of in its place
+        bar.messageChanged.connect(self._on_status_message_changed)
         bar.addPermanentWidget(self.job_status)
         bar.addPermanentWidget(self._status_memory)
         self._memory_timer = QTimer(self)
@@ -305,10 +307,13 @@ class MainWindow(QMainWindow):
     def _on_documents_notice(self, text: str) -> None:
         self.statusBar().showMessage(text, 20_000)
 
+    def _on_status_message_changed(self, text: str) -> None:
+        self._status_data.setVisible(not text)
+
     def _on_documents_path_changed(self) -> None:
         path = self.documents.path
         name = Path(path).name if path else self.store.session.dataset.name
-        self.setWindowTitle(f"{name}[*] – QML Studio" if name else "QML Studio")
+        self.setWindowTitle(f"{name}[*] – QML Studio" if name else "[*]QML Studio")
 
     def _on_autosave_failed(self, message: str) -> None:
         self.statusBar().showMessage(self.tr("Autosave failed: {}").format(message), 10_000)
@@ -436,6 +441,7 @@ class MainWindow(QMainWindow):
         self.stalls.stop()
         self.documents.autosave.close()
         self.runner.shutdown()
+        self.structure_view.stop()
         self.preferences.flush()
 
 

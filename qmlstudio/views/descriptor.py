@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMessageBox, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidget
 
 from qmlstudio import representations
 from qmlstudio.app.jobs import Job, JobRunner
@@ -52,16 +51,10 @@ class DescriptorView(QWidget):
         form.addWidget(self._form)
         form.addWidget(self._size)
         form.addWidget(self._error)
-        form.addStretch()
-        split = QSplitter(Qt.Orientation.Vertical)
-        split.addWidget(upper)
-        split.addWidget(self.plot)
-        split.setStretchFactor(0, 0)
-        split.setStretchFactor(1, 1)
-        split.setCollapsible(1, False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(split)
+        layout.addWidget(upper)
+        layout.addWidget(self.plot, 1)
         self._choice.activated.connect(self._on_choice_activated)
         self._form.value_changed.connect(self._on_form_value_changed)
         self._about.clicked.connect(self._on_about_clicked)

@@ -56,7 +56,7 @@ class JobsView(QWidget):
         header = self._tree.header()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setStretchLastSection(False)
-        for column, width in ((1, 90), (2, 190), (3, 140), (4, 36)):
+        for column, width in ((1, 110), (2, 110), (3, 90), (4, 36)):
             header.resizeSection(column, width)
         self._log = QPlainTextEdit()
         self._log.setReadOnly(True)

@@ -120,6 +120,11 @@ class StructureView(QWidget):
         """Make the drawing surface (after the window's first paint: it costs a third of a second)."""
         self.canvas.start()
 
+    def stop(self) -> None:
+        """Free the drawing surface before the application ends."""
+        self.play_bar.pause()
+        self.canvas.stop()
+
     def set_dark(self, dark: bool) -> None:
         """Follow the window's theme."""
         self.canvas.set_dark(dark)

@@ -121,6 +121,9 @@ def tick_text(value: float, values: list[float]) -> str:
         text = "0" if value == 0 else f"{value:.{digits}e}"
         mantissa, _, exponent = text.partition("e")
         text = f"{mantissa}e{int(exponent)}" if exponent else text
+    elif max(gaps) > 20 * min(gaps):
+        # decades: every label with its own digits
+        text = f"{value:.6f}".rstrip("0").rstrip(".")
     else:
         while digits < 6 and any(abs(round(v, digits) - v) > 1e-6 * min(gaps) for v in values):
             digits += 1

@@ -11,8 +11,9 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from qmlstudio.widgets.descriptor_bars import BarsPanel
 from qmlstudio.widgets.descriptor_data import DescriptorData
-from qmlstudio.widgets.descriptor_panels import BarsPanel, MatrixPanel, Panel, Style
+from qmlstudio.widgets.descriptor_panels import MatrixPanel, Panel, Style
 from qmlstudio.widgets.descriptor_scale import diverging, number, sequential
 from qmlstudio.widgets.theme import theme
 
@@ -136,9 +137,13 @@ class DescriptorPlot(QWidget):
 
     def position_of(self, column: int) -> QPointF | None:
         """Where a column is drawn, px; None when it is not."""
-        self._lay_out()
-        boxes = self._panel.boxes(column) if self._panel is not None else []
+        boxes = self.boxes_of(column)
         return boxes[0].center() if boxes else None
+
+    def boxes_of(self, column: int) -> list[QRectF]:
+        """The cells or the bar of a column, px; empty when it is not drawn."""
+        self._lay_out()
+        return [] if self._panel is None or self._panel.is_empty else self._panel.boxes(column)
 
     def readout(self) -> str:
         """The line below the plot: what is under the mouse or pinned, its value and unit."""

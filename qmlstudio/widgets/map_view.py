@@ -44,6 +44,12 @@ class RasterItem(QGraphicsObject):
         self._canvas = raster.Canvas(0, 0)
         self._key: tuple[object, ...] | None = None
         self.setZValue(10)
+        box.sigResized.connect(self.fit)
+
+    def fit(self) -> None:
+        """Take the view box's new size."""
+        self.prepareGeometryChange()
+        self.update()
 
     def invalidate(self) -> None:
         """The points or their looks have changed."""
@@ -90,6 +96,12 @@ class MarkerItem(QGraphicsObject):
         self.hovered: tuple[float, float] | None = None
         self.pins: list[tuple[float, float]] = []
         self.setZValue(20)
+        box.sigResized.connect(self.fit)
+
+    def fit(self) -> None:
+        """Take the view box's new size."""
+        self.prepareGeometryChange()
+        self.update()
 
     def boundingRect(self) -> QRectF:
         return QRectF(self._box.rect())

@@ -15,18 +15,15 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
     QHideEvent,
     QImage,
-    QKeyEvent,
-    QMouseEvent,
     QPainter,
     QPaintEvent,
     QResizeEvent,
-    QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
@@ -96,12 +93,8 @@ class MoleculeCanvas(QWidget):
     measure_pinned = Signal(list)
     backend_changed = Signal(str, str)
 
-    # Qt sends events while it constructs the widget
-    _gestures: Gestures | None = None
-
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._gestures = Gestures(self)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -114,6 +107,7 @@ class MoleculeCanvas(QWidget):
         self._colors: np.ndarray[Any, Any] | None = None
         self._appearance = Appearance()
         self._camera = Camera()
+        self._fitted_height = 0.0
         self._picked: tuple[int, ...] = ()
         self._highlighted: tuple[int, ...] = ()
         self._pinned: tuple[tuple[int, ...], ...] = ()
@@ -126,6 +120,8 @@ class MoleculeCanvas(QWidget):
         self._drawer = Drawer(self, self._capsules)
         self._drawer.backend_changed.connect(self.backend_changed)
         self._drawer.refined.connect(self.update)
+        self._gestures = Gestures(self)
+        self.installEventFilter(self._gestures)
 
     # -- starting and stopping ---------------------------------------------------------------------------------------
 
@@ -233,6 +229,9 @@ class MoleculeCanvas(QWidget):
         if appearance != self._appearance:
             self._appearance = appearance
             self._rebuild()
+            if self._is_fitted:
+                # nobody has zoomed or panned: other radii are fitted, too
+                self.set_camera(self._fit(self._camera))
 
     def set_atom_colors(self, colors: ArrayLike | None) -> None:
         """Red, green, blue (N, 3), 0 … 1, or None for the elements' colours; ValueError if there are not N rows."""
@@ -414,7 +413,16 @@ class MoleculeCanvas(QWidget):
         """The best view, without telling."""
         # crystals are seen as they are oriented, molecules along their principal axes
         points = self._positions if self._cell is None else np.zeros((0, 3))
-        self._camera = replace(self._camera, rotation=best_rotation(points)).fitted(*self._spheres())
+        self._camera = self._fit(replace(self._camera, rotation=best_rotation(points)))
+
+    def _fit(self, camera: Camera) -> Camera:
+        camera = camera.fitted(*self._spheres())
+        self._fitted_height = camera.height
+        return camera
+
+    @property
+    def _is_fitted(self) -> bool:
+        return self._camera.height == self._fitted_height and self._camera.offset == (0.0, 0.0)
 
     def _rebuild(self) -> None:
         self._layout = layout(self._numbers, self._bonds, self._appearance, self._colors, self._cell is not None)
@@ -450,6 +458,9 @@ class MoleculeCanvas(QWidget):
             extra.append(cell_edges(self._cell, self._appearance.dark))
         if marks:
             ring = RING / self._camera.pixels_per_angstrom(self.width(), self.height())
+            if self._appearance.style == "sticks":
+                # or the sticks themselves would cover it
+                ring = max(ring, 0.14)
             shown = [i for i in self._highlighted if self._layout.visible[i]]
             if shown:
                 capsules = lit(capsules, shown, HIGHLIGHT)
@@ -515,47 +526,6 @@ class MoleculeCanvas(QWidget):
         """Nothing ticks while nobody looks."""
         self._drawer.rest()
         super().hideEvent(event)
-
-    # -- gestures, all in `Gestures` ---------------------------------------------------------------------------------
-
-    def event(self, event: QEvent) -> bool:
-        """Keys that are ours stay ours although a menu may use them; pinching zooms."""
-        return (self._gestures is not None and self._gestures.any_event(event)) or super().event(event)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begins a click or a drag."""
-        if self._gestures is not None:
-            self._gestures.press(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Rotates, pans or hovers."""
-        if self._gestures is not None:
-            self._gestures.move(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """A click picks or opens the menu."""
-        if self._gestures is not None:
-            self._gestures.release(event)
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """The bonded fragment, or the middle."""
-        if self._gestures is not None:
-            self._gestures.double_click(event)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zooms to the cursor."""
-        if self._gestures is not None:
-            self._gestures.wheel(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Nothing is hovered any more."""
-        self.hover(None)
-        super().leaveEvent(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """See `molecule_gestures`."""
-        if self._gestures is None or not self._gestures.key(event):
-            super().keyPressEvent(event)
 
 
 def _checked(positions: ArrayLike, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 
 from qmlstudio.widgets.camera import PROJECTIONS, Camera
@@ -42,16 +42,47 @@ _PLAY: Final = {
 }
 
 
-class Gestures:
-    """Turns the events of a canvas into what its methods do."""
+class Gestures(QObject):
+    """Turns the events of a canvas into what its methods do; to be installed as its event filter."""
 
     def __init__(self, canvas: MoleculeCanvas) -> None:
+        super().__init__(canvas)
         self._canvas = canvas
         self._press: QPointF | None = None
         self._button = Qt.MouseButton.NoButton
         self._pans = False
         self._dragged = False
         self._camera = Camera()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """True if the event is settled here."""
+        kind = event.type()
+        if isinstance(event, QMouseEvent):
+            action = {
+                QEvent.Type.MouseButtonPress: self.press,
+                QEvent.Type.MouseMove: self.move,
+                QEvent.Type.MouseButtonRelease: self.release,
+                QEvent.Type.MouseButtonDblClick: self.double_click,
+            }.get(kind)
+            if action is not None:
+                action(event)
+                return True
+        elif isinstance(event, QWheelEvent):
+            self.wheel(event)
+            return True
+        elif isinstance(event, QKeyEvent):
+            if kind == QEvent.Type.ShortcutOverride and is_ours(event):
+                # a key that is ours wins over a menu's
+                event.accept()
+                return True
+            return kind == QEvent.Type.KeyPress and self.key(event)
+        elif isinstance(event, QNativeGestureEvent):
+            if event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+                self._zoom(max(1 + event.value(), 0.1), event.position())
+                return True
+        elif kind == QEvent.Type.Leave:
+            self._canvas.hover(None)
+        return False
 
     def press(self, event: QMouseEvent) -> None:
         """Remembers where and with what; a second button during a drag changes nothing."""
@@ -131,20 +162,9 @@ class Gestures:
             self._zoom(NOTCH**notches, event.position())
         event.accept()
 
-    def any_event(self, event: QEvent) -> bool:
-        """True if the event is settled: a key that is ours wins over a menu's, pinching zooms."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _is_ours(event):
-            event.accept()
-            return True
-        pinches = Qt.NativeGestureType.ZoomNativeGesture
-        if isinstance(event, QNativeGestureEvent) and event.gestureType() == pinches:
-            self._zoom(max(1 + event.value(), 0.1), event.position())
-            return True
-        return False
-
     def key(self, event: QKeyEvent) -> bool:
         """Acts on a key; False if it is not ours."""
-        if not _is_ours(event):
+        if not is_ours(event):
             return False
         canvas, key = self._canvas, Qt.Key(event.key())
         looks = canvas.appearance
@@ -182,7 +202,8 @@ class Gestures:
             self._press, self._camera = at, canvas.camera
 
 
-def _is_ours(event: QKeyEvent) -> bool:
+def is_ours(event: QKeyEvent) -> bool:
+    """Whether the structure view acts on a key."""
     key = event.key()
     held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
     if held == Qt.KeyboardModifier.ShiftModifier:

@@ -170,8 +170,10 @@ def _cut(c: Capsules) -> tuple[Capsules, NDArray[np.bool_]]:
     middle = np.clip(0.5, low, high)
     balls = np.concatenate([atoms, np.flatnonzero(c.kind == HALO)])
     parts = [_taken(c, balls, 0.0, 1.0, c.first, c.owner[balls, 0])]
-    for lower, upper, color, atom in ((low, middle, c.first, a), (middle, high, c.second, b)):
-        keep = upper - lower > 1e-3
+    # the halves overlap a little: two smoothed edges side by side would let the background shine through
+    first, second = np.minimum(middle + 0.015, high), np.maximum(middle - 0.015, low)
+    for lower, upper, color, atom in ((low, first, c.first, a), (second, high, c.second, b)):
+        keep = upper - lower > 0.016
         parts.append(_taken(c, k[keep], lower[keep], upper[keep], color, atom[keep]))
     lines = np.flatnonzero(c.kind == LINE)
     edges = np.linspace(0, 1, _LINE_PIECES + 1)

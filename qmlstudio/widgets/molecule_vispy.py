@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QGuiApplication, QImage, QOffscreenSurface, QOpenGLContext
 from shiboken6 import isValid
 
-from qmlstudio.widgets.molecule_scene import FOG, LIGHT, OUTLINE_WIDTH, Capsules, Shot
+from qmlstudio.widgets.molecule_scene import FOG, HALO, LIGHT, OUTLINE_WIDTH, Capsules, Shot
 
 NO_GL_PLATFORMS: Final = ("offscreen", "minimal", "vnc", "linuxfb")
 
@@ -234,6 +234,7 @@ class GLRenderer:
         self._size = (0, 0)
         self._count = 0
         self._middle = np.zeros((0, 3))
+        self._behind = np.zeros(0)
         self.max_size = 2048
         try:
             self._make_current()
@@ -265,6 +266,8 @@ class GLRenderer:
         data["a_kind"] = capsules.kind[:, None]
         data["a_corner"] = _CORNERS
         self._middle = (capsules.start + capsules.end) / 2
+        # a ring is drawn before its atom, whose smoothed edge then lies on the ring and not on the background
+        self._behind = np.where(capsules.kind == HALO, capsules.radius, 0.0)
         self._count = m
         if m:
             # a copy: gloo uploads when it draws
@@ -372,7 +375,7 @@ class GLRenderer:
         return QImage(bytes(raw), width, height, 4 * width, kind).copy()
 
     def _back_to_front(self, shot: Shot) -> NDArray[np.uint32]:
-        depth = self._middle @ shot.camera.matrix[2]
+        depth = self._middle @ shot.camera.matrix[2] - self._behind
         order = np.argsort(depth, kind="stable").astype(np.uint32)
         return np.asarray((order[:, None] * np.uint32(4) + _TRIANGLES).reshape(-1))
 

@@ -53,8 +53,13 @@ class _NumberBox(QDoubleSpinBox):
     def __init__(self, smallest: float, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setLocale(QLocale.c())
-        # 15 digits from the smallest value that matters: sums of steps come out as 0.3, not 0.30000000000000004
+        # 15 digits from the smallest value that matters: no value is rounded by being shown
         self.setDecimals(15 + max(0, -math.floor(math.log10(smallest))))
+
+    def stepBy(self, steps: int) -> None:
+        super().stepBy(steps)
+        # sums of steps come out as 0.3, not as 0.30000000000000004
+        self.setValue(float(f"{self.value():.12g}"))
 
     def textFromValue(self, val: float) -> str:
         short = f"{val:.12g}"

@@ -149,12 +149,12 @@ def _distance(shape: str, x: Floats, y: Floats, r: float) -> Floats:
 
 
 @lru_cache(maxsize=32)
-def stamps(radius: float) -> tuple[NDArray[np.uint16], Ints]:
-    """Coverage of all stamps and their half sizes in pixels (as :func:`raster_loops.draw_stamps` takes them)."""
+def stamps(radius: float) -> tuple[NDArray[np.uint32], Ints]:
+    """Coverage of all stamps and the pixels that they touch, as :func:`raster_loops.draw_stamps` takes them."""
     # the triangle is the longest
     reach = _reach(1.44 * radius)
     at = np.arange(-reach, reach + 1, dtype=np.float64)
-    table = np.zeros((2 * len(SHAPES), PHASES, PHASES, len(at), len(at), 2), np.uint16)
+    table = np.zeros((2 * len(SHAPES), PHASES, PHASES, len(at), len(at)), np.uint32)
     outline = min(0.9, 0.3 * radius) if radius >= 2.0 else 0.0
     hollow = max(0.9, 0.32 * radius)
     for s, shape in enumerate(SHAPES):
@@ -167,13 +167,15 @@ def stamps(radius: float) -> tuple[NDArray[np.uint16], Ints]:
                 whole = np.clip(0.5 - d, 0.0, 1.0)
                 for variant, width in ((s, outline), (s + len(SHAPES), hollow)):
                     inner = np.clip(0.5 - (d + width), 0.0, 1.0) if width else whole
-                    fill = 0.0 * inner if variant != s else inner
-                    table[variant, j, i, :, :, 0] = np.rint(256 * fill)
-                    table[variant, j, i, :, :, 1] = np.rint(256 * whole) - np.rint(256 * inner)
-    # a variant's own half size: the farthest row or column that any of its phases touches
-    touched = table.max(axis=(1, 2, 5)) > 0
-    rings = np.maximum(abs(at)[:, None], abs(at)[None, :]).astype(np.int64)
-    return table, np.array([rings[t].max(initial=0) for t in touched], np.int64)
+                    edge = np.rint(256 * whole) - np.rint(256 * inner)
+                    fill = np.rint(256 * inner) if variant == s else np.zeros_like(inner)
+                    table[variant, j, i] = fill.astype(np.uint32) | edge.astype(np.uint32) << np.uint32(16)
+    extent = np.zeros((len(table), 2, PHASES, 2), np.int64)
+    for axis, along in ((0, (1, 3)), (1, (2, 4))):
+        touched = table.max(axis=along) > 0
+        extent[:, axis, :, 0] = np.argmax(touched, axis=-1) - reach
+        extent[:, axis, :, 1] = reach - np.argmax(touched[..., ::-1], axis=-1)
+    return table, extent
 
 
 class Canvas:
@@ -222,11 +224,11 @@ class Canvas:
         self, points: Points, codes: Codes, spans: Ints, transform: Floats, palette: Palette, style: Style
     ) -> int:
         self.image[:] = 0
-        table, reach = stamps(round(style.radius, 2))
+        table, extent = stamps(round(style.radius, 2))
         count = 0
         for layer, present in enumerate((style.has_dimmed, style.has_missing, True)):
             if present:
-                look = (palette.fills, palette.edges, table, reach, layer)
+                look = (palette.fills, palette.edges, table, extent, layer)
                 count += int(loops().draw_stamps(self.image, points.x, points.y, codes, spans, transform, *look))
         return count
 

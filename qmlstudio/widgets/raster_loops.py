@@ -47,10 +47,10 @@ def _pack(lanes):  # type: ignore[no-untyped-def]
 
 @numba.njit(
     "int64(uint32[:, ::1], float64[::1], float64[::1], uint32[::1], int64[:, ::1], float64[::1], uint64[:, ::1],"
-    " uint64[:, ::1], uint16[:, :, :, :, :, ::1], int64[::1], int64)",
+    " uint64[:, ::1], uint32[:, :, :, :, ::1], int64[:, :, :, ::1], int64)",
     **_COMPILE,
 )
-def draw_stamps(image, xs, ys, codes, spans, transform, fills, edges, stamps, reach, layer):  # type: ignore[no-untyped-def]
+def draw_stamps(image, xs, ys, codes, spans, transform, fills, edges, stamps, extent, layer):  # type: ignore[no-untyped-def]
     """Blend the stamps of one layer's points into `image`; returns how many of them have their centre in it.
 
     Parameters
@@ -64,11 +64,11 @@ def draw_stamps(image, xs, ys, codes, spans, transform, fills, edges, stamps, re
         Pixel of (x, y): ``t0 x + t1, t2 y + t3``.
     fills, edges : (2, k) uint64
         Spread colours of normal and dimmed points by colour index; the last column is the missing value's.
-    stamps : (variants, 4, 4, size, size, 2) uint16
-        Coverage (0 … 256) of fill and edge, by stamp, phase in y, phase in x. The first half of the variants is
-        solid, the second half hollow.
-    reach : (variants,) int64
-        Half size of a variant's stamp in pixels.
+    stamps : (variants, 4, 4, size, size) uint32
+        Coverage (0 … 256) of fill in the lower and of edge in the upper 16 bits, by stamp, phase in y, phase in x. The
+        first half of the variants is solid, the second half hollow.
+    extent : (variants, 2, 4, 2) int64
+        First and last column (axis 0) and row (axis 1) that a stamp touches, by phase, from the point's pixel.
     layer : int
         0 dimmed, 1 missing values, 2 all others.
     """
@@ -98,9 +98,8 @@ def draw_stamps(image, xs, ys, codes, spans, transform, fills, edges, stamps, re
             x = t0 * xs[i] + t1
             y = t2 * ys[i] + t3
             variant = np.int64((code >> STAMP_SHIFT) & STAMP_MASK) + hollow * missing
-            r = reach[variant]
             # written so that NaN fails
-            if not (x >= -r and x < width + r and y >= -r and y < height + r):
+            if not (x >= -middle and x < width + middle and y >= -middle and y < height + middle):
                 continue
             left = np.int64(np.floor(x))
             top = np.int64(np.floor(y))
@@ -111,20 +110,23 @@ def draw_stamps(image, xs, ys, codes, spans, transform, fills, edges, stamps, re
             index = last if missing else np.int64(code & INDEX)
             fill = fills[dimmed, index]
             edge = edges[dimmed, index]
-            v0, v1 = max(-r, -top), min(r + 1, height - top)
-            u0, u1 = max(-r, -left), min(r + 1, width - left)
+            solid = _pack(fill)
+            u0, u1 = max(extent[variant, 0, px, 0], -left), min(extent[variant, 0, px, 1] + 1, width - left)
+            v0, v1 = max(extent[variant, 1, py, 0], -top), min(extent[variant, 1, py, 1] + 1, height - top)
             stamp = ((variant * PHASES + py) * PHASES + px) * size * size
             for v in range(v0, v1):
                 row = np.uint64((top + v) * width + left + u0)
-                at = np.uint64(2 * (stamp + (middle + v) * size + middle + u0))
+                at = np.uint64(stamp + (middle + v) * size + middle + u0)
                 for _ in range(u0, u1):
-                    a = np.uint64(cover[at])
-                    b = np.uint64(cover[at + np.uint64(1)])
-                    if a + b:
+                    both = np.uint64(cover[at])
+                    if both == full:
+                        pixels[row] = solid
+                    elif both:
+                        a, b = both & np.uint64(0xFFFF), both >> np.uint64(16)
                         old = _spread(pixels[row])
                         pixels[row] = _pack(((fill * a + edge * b + old * (full - a - b)) >> eight) & _LANES)
                     row += np.uint64(1)
-                    at += np.uint64(2)
+                    at += np.uint64(1)
     return count
 
 

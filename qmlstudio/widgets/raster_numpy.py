@@ -45,8 +45,8 @@ def draw_stamps(
     transform: Floats,
     fills: Lanes,
     edges: Lanes,
-    stamps: NDArray[np.uint16],
-    reach: Ints,
+    stamps: NDArray[np.uint32],
+    extent: Ints,
     layer: int,
 ) -> int:
     """Blend the stamps of one layer's points into `image`; returns how many of them have their centre in it."""
@@ -56,7 +56,7 @@ def draw_stamps(
     dimmed, missing = (code & DIMMED) > 0, (code & MISSING) > 0
     of_layer = dimmed if layer == 0 else (~dimmed & missing if layer == 1 else ~dimmed & ~missing)
     x, y = t[0] * xs[chosen] + t[1], t[2] * ys[chosen] + t[3]
-    r = int(reach.max())
+    r = (stamps.shape[-1] - 1) // 2
     near = of_layer & (x >= -r) & (x < width + r) & (y >= -r) & (y < height + r)
     x, y, code, dimmed, missing = x[near], y[near], code[near], dimmed[near], missing[near]
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
@@ -64,14 +64,14 @@ def draw_stamps(
     variant = (code >> STAMP_SHIFT).astype(np.int64) + len(stamps) // 2 * missing
     index = np.where(missing, fills.shape[1] - 1, code & INDEX).astype(np.int64)
     fill, edge = fills[dimmed.astype(np.int64), index], edges[dimmed.astype(np.int64), index]
-    flat, middle = image.reshape(-1), (stamps.shape[3] - 1) // 2
+    flat = image.reshape(-1)
     for v in range(-r, r + 1):
         for u in range(-r, r + 1):
-            cover = stamps[variant, py, px, middle + v, middle + u].astype(np.uint64)
+            cover = stamps[variant, py, px, r + v, r + u].astype(np.uint64)
             row, column = top + v, left + u
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            hit = np.flatnonzero(inside & (cover.sum(axis=1) > 0))
-            a, b, at = cover[hit, 0], cover[hit, 1], row[hit] * width + column[hit]
+            hit = np.flatnonzero(inside & (cover > 0))
+            a, b, at = cover[hit] & np.uint64(0xFFFF), cover[hit] >> np.uint64(16), row[hit] * width + column[hit]
             new = fill[hit] * a + edge[hit] * b + spread(flat[at]) * (np.uint64(256) - a - b)
             flat[at] = pack((new >> np.uint64(8)) & _LANES)
     return int(np.count_nonzero((left >= 0) & (left < width) & (top >= 0) & (top < height)))

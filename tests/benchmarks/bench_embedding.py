@@ -8,17 +8,16 @@ costs once.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 import numpy as np
-from table import Peer, Row, environment, paired
+from table import Peer, Row, Timing, environment, paired
 
 from qmlstudio.chem.builtin import load_builtin
 from qmlstudio.chem.readers import open_dataset
@@ -30,7 +29,10 @@ QM7 = ROOT.parent / "shared" / "data" / "qm7" / "qm7.tar.gz"
 SEEDS = (0, 1, 2)
 
 OURS_IMPORT = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom qmlstudio.learning.embedding import UMAP\n"
-OURS = "m = UMAP(n_epochs={epochs}, seed={seed}); y = m.layout(m.neighbors(x, threads={threads}), threads={threads}).points\n"
+OURS = (
+    "m = UMAP(n_epochs={epochs}, seed={seed})\n"
+    "y = m.layout(m.neighbors(x, threads={threads}), threads={threads}).points\n"
+)
 PEER_IMPORT = "import warnings; warnings.simplefilter('ignore')\nimport umap\n"
 PEER = "y = umap.UMAP(n_epochs={epochs}, random_state={seed}).fit_transform(x)\n"
 
@@ -68,8 +70,10 @@ def mixture(n: int = 50_000, d: int = 100) -> np.ndarray:
     return np.tanh(inner @ rng.standard_normal((12, d)) / 6.0) + 0.05 * rng.standard_normal((n, d))
 
 
-def versus(x: np.ndarray, peers_python: str, threads: int, epochs: int | None, seeded: bool, pairs: int) -> Any:
-    """Paired times of the whole embedding, warm, and both trustworthinesses."""
+def versus(
+    x: np.ndarray, peers_python: str, threads: int, epochs: int | None, seeded: bool, pairs: int
+) -> tuple[Timing, str, str]:
+    """Paired times of the whole embedding, warm, both trustworthinesses, and the peer's version."""
     values = {"epochs": epochs, "threads": threads}
     seeds = SEEDS if len(x) <= 10_000 else SEEDS[:1]
     with Peer(sys.executable, threads) as ours, Peer(peers_python, threads) as peer:
@@ -102,22 +106,16 @@ def fresh_rows(name: str, x: np.ndarray, peers_python: str, pairs: int) -> list[
         values = {"epochs": 500, "seed": 0, "threads": 1}
         ours = OURS_IMPORT + load + OURS.format(**values)
         peer = PEER_IMPORT + load + PEER.format(**values)
-        # seconds() is called directly: calibration would start the peer twice more for nothing
-        timing = paired_without_warming(Fresh(sys.executable, ours), Fresh(peers_python, peer), pairs)
-        cold = Fresh(sys.executable, ours, cache=os.path.join(folder, "cache")).seconds(1)
+        # a cache folder of its own: the usual one is renewed whenever a source file changes
+        own = Fresh(sys.executable, ours, cache=str(Path(folder) / "cache"))
+        cold = own.seconds(1)
+        # not paired(): its calibration would run the peer twice more for nothing
+        other = Fresh(peers_python, peer)
+        times = [(own.seconds(1), other.seconds(1)) for _ in range(pairs)]
+    first, second, ratio = (median(column) for column in zip(*((a, b, b / a) for a, b in times), strict=True))
+    timing = Timing(first, second, ratio)
     note = f"median of {pairs} pairs; our loops compiled before; compiling them first: {cold:.1f} s in all"
     return [timing.row(f"UMAP {name}, fresh process, 500 epochs", "umap-learn", demand=10, note=note)]
-
-
-def paired_without_warming(ours: Fresh, peer: Fresh, pairs: int) -> Any:
-    """A B A B … of processes that are new each time; one run of ours first, so that its cache is on disk."""
-    from statistics import median
-
-    from table import Timing
-
-    ours.seconds(1)
-    times = [(ours.seconds(1), peer.seconds(1)) for _ in range(pairs)]
-    return Timing(median(a for a, _ in times), median(b for _, b in times), median(b / a for a, b in times))
 
 
 def run(peers_python: str | None) -> list[Row]:

@@ -10,6 +10,7 @@ from reference_molecules import coulomb, golden, golden_species, golden_structur
 
 from qmlstudio.chem.structures import Species, Structures
 from qmlstudio.chem.units import BOHR
+from qmlstudio.progress import Progress
 from qmlstudio.representations import CoulombMatrix
 
 # reference, our parameters; values are for n_max = 12
@@ -71,13 +72,35 @@ def test_dimers_in_closed_form() -> None:
         np.testing.assert_allclose(np.sort(spectrum), [(p + q) / 2 - root, (p + q) / 2 + root], atol=1e-12 * (p + q))
 
 
-def test_large_molecules() -> None:
+@pytest.mark.parametrize("order", ["absolute", "signed"])
+@pytest.mark.parametrize("unit", ["bohr", "angstrom"])
+def test_large_molecules_among_small_ones(order: str, unit: str) -> None:
     rng = np.random.default_rng(3)
-    grid = np.stack(np.meshgrid(*[np.arange(6)] * 3), axis=-1).reshape(-1, 3) * 1.5
-    large = one(rng.choice([1, 6, 8], 216), grid + rng.normal(0, 0.1, grid.shape))
-    spectrum = CoulombMatrix(permutation="eigenspectrum").compute(large).array[0]
-    exact = np.linalg.eigvalsh(coulomb(large[0], BOHR))
-    np.testing.assert_allclose(np.sort(spectrum), exact, atol=1e-13 * exact.max() * 10)
+    grid = np.stack(np.meshgrid(*[np.arange(5)] * 3), axis=-1).reshape(-1, 3) * 1.2
+    sizes = [125, 3, 90, 96, 97, 120]
+    structures = Structures.from_lists(
+        [rng.choice([1, 6, 8], n) for n in sizes], [(grid + rng.normal(0, 0.05, grid.shape))[:n] for n in sizes]
+    )
+    calls: list[float] = []
+    array = (
+        CoulombMatrix(permutation="eigenspectrum", order=order, length_unit=unit)
+        .compute(structures, Progress(lambda fraction, _: calls.append(fraction), interval=0.0))
+        .array
+    )
+    for structure, row in zip(structures, array, strict=True):
+        padded = np.zeros((125, 125))
+        padded[: len(structure), : len(structure)] = coulomb(structure, BOHR if unit == "bohr" else 1.0)
+        exact = np.linalg.eigvalsh(padded)[::-1]
+        if order == "absolute":
+            exact = exact[np.argsort(-np.abs(exact), kind="stable")]
+        np.testing.assert_allclose(row, exact, rtol=0, atol=1e-12 * exact.max())
+    assert calls == sorted(calls)
+    assert calls[-1] == 1.0
+    positions = structures.positions.copy()
+    positions[int(structures.offsets[4]) + 7] = positions[int(structures.offsets[4]) + 50]
+    broken = Structures(structures.numbers, positions, structures.offsets)
+    with pytest.raises(ValueError, match=r"structure 5 \(index 4\): atoms \w+8 and \w+51 lie"):
+        CoulombMatrix(permutation="eigenspectrum").compute(broken)
 
 
 def test_same_spectrum_different_molecules() -> None:

@@ -81,7 +81,7 @@ def test_labels_of_ticks():
     assert ticks(-0.2, 0.2, count=4) == [-0.2, -0.1, 0.0, 0.1, 0.2]
     assert ticks(4.0, 4.0) == [4.0]
     assert [tick_text(v, [0.0, 2.5e5, 5e5]) for v in (0.0, 2.5e5, 5e5)] == ["0", "2.5e5", "5.0e5"]
-    assert [tick_text(v, [0.1, 1.0, 1e4]) for v in (0.1, 1.0, 1e4)] == ["0.1", "1.0", "10000.0"]
+    assert [tick_text(v, [0.1, 1.0, 1e4]) for v in (0.1, 1.0, 1e4)] == ["0.1", "1", "10000"]
 
 
 @pytest.fixture

@@ -137,8 +137,8 @@ def test_each_cell_of_a_full_matrix_is_its_own_column(plot: DescriptorPlot, qtbo
 
 def test_both_triangles_of_a_packed_matrix_are_the_same_column(plot: DescriptorPlot, qtbot: QtBot) -> None:
     plot.set_data(WATER)
-    lower, upper = plot._panel.boxes(3)  # type: ignore[union-attr]
-    assert lower.center().x() == pytest.approx(upper.center().x(), abs=1e-6) or lower != upper
+    lower, upper = plot.boxes_of(3)
+    assert lower != upper
     for box in (lower, upper):
         qtbot.mouseMove(plot, box.center().toPoint())
         assert plot.hover_column() == 3
@@ -228,7 +228,7 @@ def test_live_values_keep_hover_and_pin(plot: DescriptorPlot, qtbot: QtBot) -> N
 
 def test_bars_of_a_spectrum(plot: DescriptorPlot, qtbot: QtBot) -> None:
     plot.set_data(SPECTRUM)
-    heights = [plot._panel.boxes(k)[0].height() for k in range(5)]  # type: ignore[union-attr]
+    heights = [plot.boxes_of(k)[0].height() for k in range(5)]
     assert heights == sorted(heights, reverse=True)
     assert heights[-1] > 4
     assert plot.position_of(5) is None
@@ -239,7 +239,7 @@ def test_bars_of_a_spectrum(plot: DescriptorPlot, qtbot: QtBot) -> None:
 
 def test_bars_below_zero(plot: DescriptorPlot) -> None:
     plot.set_data(DescriptorData("spectrum", np.array([2.0, -2.0, 1.0])))
-    up, down, _ = (plot._panel.boxes(k)[0] for k in range(3))  # type: ignore[union-attr]
+    up, down, _ = (plot.boxes_of(k)[0] for k in range(3))
     assert up.bottom() == pytest.approx(down.top(), abs=1.0)
     assert up.height() == pytest.approx(down.height(), abs=1.0)
 
@@ -265,7 +265,7 @@ def test_bars_lie_inside_and_apart(plot: DescriptorPlot, size: tuple[int, int]) 
     boxes = []
     for column in range(180):
         assert plot.position_of(column) is not None
-        boxes += plot._panel.boxes(column)  # type: ignore[union-attr]
+        boxes += plot.boxes_of(column)
     for box in boxes:
         assert box.left() >= 0
         assert box.right() <= plot.width() + 0.5
@@ -355,7 +355,7 @@ def test_matrix_lies_inside_at_any_size(plot: DescriptorPlot, size: tuple[int, i
     QApplication.processEvents()
     for column in (0, len(data.values) - 1):
         assert plot.position_of(column) is not None
-        for box in plot._panel.boxes(column):  # type: ignore[union-attr]
+        for box in plot.boxes_of(column):
             assert box.left() >= 4
             assert box.top() >= 4
             # room for the colour bar and the readout

@@ -86,19 +86,23 @@ def test_undimmed_points_are_drawn_above_dimmed_ones_whatever_their_order(backen
 
 
 @pytest.mark.parametrize("shape", range(len(raster.SHAPES)))
-def test_all_shapes_have_about_the_same_area_and_stay_within_their_reach(shape):
-    table, reach = raster.stamps(4.0)
-    solid = table[shape].sum(axis=-1)
+def test_all_shapes_have_about_the_same_area_and_stay_within_their_extent(shape):
+    table, extent = raster.stamps(4.0)
+    solid = (table[shape] & 0xFFFF) + (table[shape] >> 16)
     middle = solid.shape[-1] // 2
-    outside = np.ones(solid.shape[-2:], bool)
-    r = int(reach[shape])
-    outside[middle - r : middle + r + 1, middle - r : middle + r + 1] = False
-    assert not solid[..., outside].any()
-    assert solid.max() <= 256
+    for j in range(4):
+        for i in range(4):
+            v, u = np.nonzero(solid[j, i])
+            assert extent[shape, 0, i, 0] <= u.min() - middle
+            assert extent[shape, 0, i, 1] >= u.max() - middle
+            assert extent[shape, 1, j, 0] <= v.min() - middle
+            assert extent[shape, 1, j, 1] >= v.max() - middle
+    assert solid.max() == 256
     assert solid.sum(axis=(-1, -2)) / 256 == pytest.approx(np.full((4, 4), np.pi * 16), rel=0.15)
     # the hollow variant has the same outline and no fill
     hollow = table[shape + len(raster.SHAPES)]
-    assert not hollow[..., 0].any()
+    assert not (hollow & 0xFFFF).any()
+    np.testing.assert_array_equal(hollow[..., [0, -1], :] >> 16, solid[..., [0, -1], :])
 
 
 @pytest.mark.parametrize("mode", ["mean", "sample", "density"])

@@ -45,9 +45,9 @@ def cloud(n, seed=0):
 def paint(widget):
     """The widget as drawn now, (H, W, 3) RGB."""
     for _ in range(3):
-        # the badge follows a moment after the picture
-        widget.repaint()
-        QApplication.processEvents()
+        # axes find their width while they are painted; the badge follows a moment after the picture
+        widget.grab()
+        QTest.qWait(5)
     image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     QApplication.processEvents()

@@ -94,7 +94,7 @@ def read_zip(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
                 if k % 32 == 0:
                     progress(k / len(members), message)
                 files.add(member.filename, archive.read(member))
-    except (zipfile.BadZipFile, EOFError, zlib.error, OSError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, OSError, RuntimeError, ValueError, KeyError) as error:
         text = f"the archive is damaged: {error}"
         files.collector.problems.add(where, text, "copy or download it again; what was read before is kept")
     return files.finish(stem_of(stream.path.name))

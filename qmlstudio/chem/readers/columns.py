@@ -88,7 +88,7 @@ def convert(texts: Sequence[str | None]) -> Column:
     given = {t.strip() for t in texts if t is not None}
     if all(t in _TRUTH or t.upper() in _TRUTH for t in given) and given:
         return np.array([np.nan if t is None else _TRUTH[t.strip().upper()] for t in texts])
-    if all(t.lower() in MISSING or _is_number(t) for t in given) and any(_is_number(t) for t in given):
+    if all(t.lower() in MISSING or is_number(t) for t in given) and any(is_number(t) for t in given):
         return np.array([np.nan if t is None or t.strip().lower() in MISSING else number(t) for t in texts])
     rows = [None if t is None else t.split() for t in texts]
     widths = {len(r) for r in rows if r is not None}
@@ -106,7 +106,7 @@ def _plain(text: str) -> float:
     return float(text)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     try:
         number(text)
     except ValueError:

@@ -107,7 +107,7 @@ def plain_layout(line: str, charges: bool = False) -> Layout:
     tokens = line.split()
     if len(tokens) == 4:
         return _plain_layout("SRRR", charges)
-    kinds = "SRRR" + "".join("R" if columns._is_number(t) else "S" for t in tokens[4:64])
+    kinds = "SRRR" + "".join("R" if columns.is_number(t) else "S" for t in tokens[4:64])
     return _plain_layout(kinds + "S" * (len(tokens) - 64), charges)
 
 

@@ -132,7 +132,7 @@ def _is_count(line: str) -> bool:
 def is_atom_line(line: str) -> bool:
     """Whether a line may describe an atom: at least four words, three of them numbers."""
     words = line.split(None, 12)[:12]
-    return len(words) >= 4 and sum(columns._is_number(w) for w in words) >= 3
+    return len(words) >= 4 and sum(columns.is_number(w) for w in words) >= 3
 
 
 class Framer:
