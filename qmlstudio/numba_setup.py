@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
+import time
 from pathlib import Path
 
 VARIABLE = "NUMBA_CACHE_DIR"
 PACKAGES = ("representations", "learning", "widgets")
 """Where compiled loops live."""
+KEPT_SECONDS = 30 * 86400.0
 
 
 def cache_folder() -> Path:
@@ -27,11 +30,19 @@ def cache_folder() -> Path:
     root, state = Path(__file__).resolve().parent, hashlib.blake2b(digest_size=5)
     for package in PACKAGES:
         for path in sorted((root / package).glob("*.py")):
-            # files without a loop change often and matter to no cache
-            if (package != "widgets" or path.stem.endswith("_loops")) and (stat := path.stat()):
-                state.update(f"{package}/{path.name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
+            if package == "widgets" and not path.stem.endswith("_loops"):
+                continue  # holds no loop
+            stat = path.stat()
+            state.update(f"{package}/{path.name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
     name = f"{__version__}-python{sys.version_info.major}.{sys.version_info.minor}-{state.hexdigest()}"
     return Path(platformdirs.user_cache_dir("qmlstudio", appauthor=False)) / "numba" / name
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove the sibling folders that nothing has used for a month."""
+    for sibling in folder.parent.iterdir():
+        if sibling != folder and sibling.is_dir() and time.time() - sibling.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(sibling, ignore_errors=True)
 
 
 def prepare() -> Path:
@@ -46,6 +57,8 @@ def prepare() -> Path:
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        _forget_old(folder)
     except OSError:
         return folder
     os.environ[VARIABLE] = str(folder)

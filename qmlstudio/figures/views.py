@@ -35,6 +35,7 @@ def view_figure(
     rotation: Any = None,
     image: Any = None,
     insets: bool = True,
+    mark_active: bool = False,
     picked: tuple[int, ...] = (),
     limits: tuple[float, float, float, float] | None = None,
     panel: str = "",
@@ -52,6 +53,8 @@ def view_figure(
         The 3D view's own picture, instead of a vector drawing.
     insets : bool
         Draw the pinned structures below the map.
+    mark_active : bool
+        Ring the active structure on the map.
     picked : tuple of int
         Atoms whose distance, angle or dihedral is drawn.
     limits : (x0, x1, y0, y1), optional
@@ -63,7 +66,7 @@ def view_figure(
         When the result that the view needs is missing, or no structure is active.
     """
     if view == "map":
-        return _map(session, dataset, results, spec, insets, limits, panel)
+        return _map(session, dataset, results, spec, insets, mark_active, limits, panel)
     if session.selection.active is None:
         raise ValueError("no structure is active: choose one first")
     if view == "structure":
@@ -130,6 +133,7 @@ def _map(
     results: Mapping[str, Any],
     spec: FigureSpec,
     insets: bool,
+    mark_active: bool,
     limits: tuple[float, float, float, float] | None,
     panel: str,
 ) -> Any:
@@ -159,7 +163,7 @@ def _map(
         result.points,
         spec=spec,
         selection=mask,
-        active=session.selection.active,
+        active=session.selection.active if mark_active else None,
         pins=pins,
         axes_titles=result.axes,
         limits=limits,

@@ -63,6 +63,7 @@ class ExportDialog(QDialog):
         self._vision.setToolTip(self.tr("Only the preview: how others, or a black-and-white printer, see it"))
         self._insets = QCheckBox(self.tr("Pinned structures below the map"))
         self._insets.setChecked(True)
+        self._active = QCheckBox(self.tr("Ring of the active structure"))
         self._visible_part = QCheckBox(self.tr("Only the visible part of the map"))
         self._rendered = QCheckBox(self.tr("The 3D view's picture instead of vectors"))
         self._form = ParameterForm()
@@ -85,7 +86,7 @@ class ExportDialog(QDialog):
         options.addRow(self.tr("View"), self._view)
         left = QVBoxLayout()
         left.addLayout(options)
-        for box in (self._insets, self._visible_part, self._rendered):
+        for box in (self._insets, self._active, self._visible_part, self._rendered):
             left.addWidget(box)
             box.toggled.connect(self._request)
         left.addWidget(self._form)
@@ -124,6 +125,7 @@ class ExportDialog(QDialog):
     def _request(self, *_: object) -> None:
         view = self._view.currentData()
         self._insets.setVisible(view == "map")
+        self._active.setVisible(view == "map")
         self._visible_part.setVisible(view == "map")
         self._rendered.setVisible(view == "structure")
         self._timer.start()
@@ -134,6 +136,7 @@ class ExportDialog(QDialog):
         store = window.store
         results = {name: store.result(name) for name in ("features", "map")}
         options: dict[str, Any] = {"insets": self._insets.isChecked(), "picked": store.picked}
+        options["mark_active"] = self._active.isChecked()
         if view == "map" and self._visible_part.isChecked():
             options["limits"] = window.map_view.scatter.range
         if view == "structure":

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-TIMES: dict[str, Any] = {"python": time.time()}
+TIMES: dict[str, Any] = {"python": time.time(), "cpu": {}}
 LONGEST = 120.0
 
 
@@ -38,7 +38,9 @@ def _hook(result: Path) -> None:
     meters: dict[str, Any] = {}
 
     def mark(name: str) -> None:
-        TIMES.setdefault(name, time.time())
+        if name not in TIMES:
+            TIMES[name] = time.time()
+            TIMES["cpu"][name] = time.thread_time()
 
     def first_paint(window: Any) -> None:
         # this was queued while painting: by now the picture has been handed to the screen

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
+import tarfile
+import zipfile
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -169,6 +172,48 @@ def test_mutated_files_never_raise_anything_else(tmp_path: Path, seed: str, name
             assert problem.line is None or 1 <= problem.line <= text.count("\n") + 1
     assert opened > count // 20
     assert not any("\n" in message for message in messages)
+
+
+def packed(kind: str) -> bytes:
+    """A small archive of each kind."""
+    out = io.BytesIO()
+    if kind == "npz":
+        np.savez(out, R=np.arange(18.0).reshape(3, 2, 3), z=np.array([1, 1]), E=np.ones((3, 1)))
+    elif kind == "zip":
+        with zipfile.ZipFile(out, "w") as archive:
+            for k in range(4):
+                archive.writestr(f"{k}é.xyz", XYZ)
+    else:
+        with tarfile.open(fileobj=out, mode="w:gz" if kind.endswith("gz") else "w") as tar:
+            for k in range(4):
+                info = tarfile.TarInfo(f"{k}.xyz")
+                info.size = len(XYZ)
+                tar.addfile(info, io.BytesIO(XYZ.encode()))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip", "npz"])
+def test_damaged_archives_never_raise_anything_else(tmp_path: Path, kind: str) -> None:
+    rng = random.Random(kind)
+    whole = packed(kind)
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(whole)
+    assert len(open_dataset(path)) in (3, 4)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 6)):
+            i = rng.randrange(len(data))
+            if rng.random() < 0.7:
+                data[i] = rng.randrange(256)
+            else:
+                del data[i : i + rng.choice([1, 10, 100])]
+        path.write_bytes(bytes(data))
+        try:
+            assert len(open_dataset(path)) > 0
+        except DataError:
+            refused += 1
+    assert refused > 5
 
 
 def test_mutated_pasted_text_never_raises_anything_else() -> None:

@@ -114,6 +114,12 @@ def is_number(text: str) -> bool:
     return "_" not in text
 
 
+def text_array(texts: Sequence[str]) -> NDArray[np.str_]:
+    """(n,) array of texts, made in pieces: one call for hundreds of thousands would hold up every other thread."""
+    pieces = [np.array(texts[k : k + 16384], dtype=np.str_) for k in range(0, len(texts), 16384)]
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.str_)
+
+
 def as_texts(column: Column) -> list[str]:
     """The texts of a column: numbers as shortly as they can be told apart to 12 digits, missing ones empty."""
     if isinstance(column, list):
@@ -154,9 +160,7 @@ def add_column(
 ) -> None:
     """Add a column as one property of the structures; rows of k numbers become k properties ("dipole_x", …)."""
     if isinstance(column, list):
-        properties[unique_name(name, properties)] = Property(
-            np.array(column, dtype=np.str_), "structure", unit, description
-        )
+        properties[unique_name(name, properties)] = Property(text_array(column), "structure", unit, description)
         return
     if column.ndim == 1:
         properties[unique_name(name, properties)] = Property(column, "structure", unit, description)

@@ -284,7 +284,7 @@ class Collector:
         given = self.units
         properties: dict[str, Property] = {}
         names = [n for p in parts for n in p.identifiers]
-        identifiers = np.array([n or str(i + 1) for i, n in enumerate(names)], dtype=np.str_)
+        identifiers = columns.text_array([n or str(i + 1) for i, n in enumerate(names)])
         cells = None
         if any(p.cells is not None for p in parts):
             cells = np.concatenate([np.zeros((len(p.sizes), 3, 3)) if p.cells is None else p.cells for p in parts])
@@ -298,7 +298,7 @@ class Collector:
         for key in dict.fromkeys(k for p in parts for k in p.atoms):
             column = columns.join((int(p.sizes.sum()), p.atoms.pop(key, None)) for p in parts)
             title, unit, text = convention(key, "atom", self.dialect)
-            array = np.array(column, dtype=np.str_) if isinstance(column, list) else column
+            array = columns.text_array(column) if isinstance(column, list) else column
             title = columns.unique_name(title, properties)
             properties[title] = Property(array, "atom", given.get(key, unit), text)
         at = 0

@@ -33,7 +33,7 @@ _ERRORS = (
     EOFError,
     OSError,
     ValueError,
-    NotImplementedError,
+    KeyError,
     RuntimeError,
     SyntaxError,
 )
