@@ -34,8 +34,19 @@ def test_render(xyz: Path, view: str, suffix: str, capsys: pytest.CaptureFixture
 
 def test_render_takes_parameters(xyz: Path) -> None:
     out = xyz.with_name("a.svg")
-    arguments = ["render", str(xyz), "--out", str(out), "--representation", "coulomb_matrix", "--length-unit", "angstrom"]
-    arguments += ["--permutation", "eigenspectrum", "--n-neighbors", "5", "--min-dist", "0.3", "--color-by", "energy"]
+    arguments = ["render", str(xyz), "--out", str(out), "--representation", "coulomb_matrix"]
+    arguments += [
+        "--length-unit",
+        "angstrom",
+        "--permutation",
+        "eigenspectrum",
+        "--n-neighbors",
+        "5",
+        "--min-dist",
+        "0.3",
+        "--color-by",
+        "energy",
+    ]
     arguments += ["--palette", "cividis", "--pin", "3", "--structure", "4"]
     assert main(arguments) == 0
     session = read_recipe(out)["session"]  # type: ignore[index]

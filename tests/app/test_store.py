@@ -15,7 +15,9 @@ from qmlstudio.representations import REGISTRY
 def dataset(n: int = 8, shift: float = 0.0, ordered: bool = False) -> Dataset:
     positions = [[[0, 0, 0], [0, 0, 0.7 + 0.1 * i + shift]] for i in range(n)]
     energies = Property(np.arange(float(n)), unit="eV")
-    return Dataset(f"set {shift}", Structures.from_lists([[1, 1]] * n, positions), {"energy": energies}, ordered=ordered)
+    return Dataset(
+        f"set {shift}", Structures.from_lists([[1, 1]] * n, positions), {"energy": energies}, ordered=ordered
+    )
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ def xyz_file(folder: Path, name: str = "set.xyz", n: int = 5) -> Path:
 
 def opened(path: Path) -> Document:
     data = open_dataset(str(path))
-    session = replace(Session().with_dataset(data), pins=(1,), selection=Selection(np.arange(len(data)) < 2, 3, "lasso"))
+    selection = Selection(np.arange(len(data)) < 2, 3, "lasso")
+    session = replace(Session().with_dataset(data), pins=(1,), selection=selection)
     points = Coordinates(np.random.default_rng(0).normal(size=(len(data), 2)), ("PC 1", "PC 2"), 5, 5)
     return Document(session, data, points)
 

@@ -8,6 +8,7 @@ from qmlstudio.chem.builtin import load_builtin
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.structures import Structures
 from qmlstudio.learning.embedding import PCA, UMAP
+from qmlstudio.progress import SILENT
 from qmlstudio.representations import REGISTRY
 from qmlstudio.session.scripting import compute, with_derived
 from qmlstudio.session.selection import Selection
@@ -101,11 +102,9 @@ def test_each_input_changes_every_later_key() -> None:
 def test_features_beyond_the_budget_are_refused_with_a_plan() -> None:
     data = small()
     session = Session().with_dataset(data)
-    results: dict = {}
+    features = stages(session, data, memory_budget=10)[0]
     with pytest.raises(TooLargeError, match="budget"):
-        from qmlstudio.progress import SILENT
-
-        stages(session, data, memory_budget=10)[0].run(results, SILENT)
+        features.run({}, SILENT)
 
 
 def test_compute_gives_a_point_for_each_structure() -> None:

@@ -156,7 +156,7 @@ def test_save_and_reopen_brings_everything_back(make_window: Make, xyz: Path, tm
     assert again.store.session.differing(session) == frozenset()
     assert np.array_equal(again.store.result("map").points, shown)
     assert "work.qmls" in again.windowTitle()
-    assert [r.name for r in again.preferences.recent_files][0] == "work.qmls"
+    assert again.preferences.recent_files[0].name == "work.qmls"
 
 
 def test_dropped_and_pasted(make_window: Make, xyz: Path, ready: Ready) -> None:
