@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import qmlstudio.numba_setup  # noqa: F401  (before anything imports numba)
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns the exit code."""

@@ -35,6 +35,7 @@ class _Origin:
     path: str = ""
     is_session: bool = False
     recovery: Recovery | None = None
+    is_many: bool = False
 
 
 class Documents(QObject):
@@ -86,7 +87,10 @@ class Documents(QObject):
         elif len(paths) == 1:
             self._open(_Origin(Path(paths[0]).name, paths[0]), partial(_read_one, paths[0]))
         else:
-            self._open(_Origin(self.tr("{} files").format(len(paths)), paths[0]), partial(_read_many, list(paths)))
+            self._open(
+                _Origin(self.tr("{} files").format(len(paths)), paths[0], is_many=True),
+                partial(_read_many, list(paths)),
+            )
 
     def open_text(self, text: str) -> None:
         """Open pasted xyz or SMILES text."""
@@ -130,7 +134,7 @@ class Documents(QObject):
         else:
             self._show_document(result)
             self._set_path(origin.path if origin.path.lower().endswith(SUFFIX) and not origin.recovery else "")
-        if origin.path and not origin.recovery and not origin.path.startswith("builtin:"):
+        if origin.path and not origin.recovery and not origin.is_many and not origin.path.startswith("builtin:"):
             self._preferences.add_recent_file(origin.path)
         if origin.recovery is not None:
             # the new autosave is on disk before the old one goes: a crash in between loses nothing

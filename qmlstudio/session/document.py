@@ -59,8 +59,9 @@ def to_storage(
     if dataset is not None and not path:
         data["embedded"], arrays = dataset_to_arrays(dataset)
     elif path and beside is not None and not path.startswith("builtin:"):
+        folder = Path(beside).resolve().parent
         try:
-            data["relative_path"] = os.path.relpath(path, Path(beside).resolve().parent)
+            data["relative_path"] = "\n".join(os.path.relpath(p, folder) for p in path.splitlines())
         except ValueError:  # another drive
             data["relative_path"] = ""
     if points is not None and points.epoch == points.n_epochs:
@@ -117,11 +118,12 @@ def restore(session: Session, progress: Progress = SILENT) -> Document:
 def _referred(ref: DatasetRef, relative: str, path: Path, progress: Progress, locate: str) -> Dataset:
     tried = [locate] if locate else [ref.path]
     if relative and not locate:
-        tried.append(str(path.resolve().parent / relative))
-    place = next((p for p in tried if p.startswith("builtin:") or Path(p).exists()), None)
+        tried.append("\n".join(str(path.resolve().parent / p) for p in relative.splitlines()))
+    # several files that were opened as one set stand on a line each
+    place = next((t for t in tried if t.startswith("builtin:") or all(Path(p).exists() for p in t.splitlines())), None)
     if place is None:
         raise DataError(
-            f"{path.name}: its data set {ref.name!r} was at {ref.path} and is not there any more → "
+            f"{path.name}: its data set {ref.name!r} was at {', '.join(ref.path.splitlines())} and is not there any more → "
             "put it back, or open the file where it is now and then the session again"
         )
     return open_dataset(place, progress)

@@ -180,7 +180,9 @@ def machine(where: str, renderer: str) -> list[str]:
         f"Date: {datetime.date.today().isoformat()}",
         f"Processor: {model}, {os.cpu_count()} cores, load {load} at the end",
         f"System: {platform.system()} {platform.release()}, {where}",
-        f"OpenGL: {renderer or 'not asked'} ({'software' if soft else 'hardware'})" if renderer else "OpenGL: not asked",
+        f"OpenGL: {renderer or 'not asked'} ({'software' if soft else 'hardware'})"
+        if renderer
+        else "OpenGL: not asked",
         f"Versions: Python {platform.python_version()}, {versions()}",
     ]
 

@@ -118,7 +118,7 @@ def cells(row: Row) -> tuple[str, ...]:
     """The row as texts, in the order of HEADINGS."""
     met = ("" if not row.demand else "not measured") if row.is_met is None else "met" if row.is_met else "MISSED"
     texts = (row.what, row.median, row.p95, row.p99, row.worst, row.demand, met, row.note)
-    return tuple(text or "–" for text in texts[:-1]) + (row.note,)
+    return (*(text or "–" for text in texts[:-1]), row.note)
 
 
 def aligned(rows: Sequence[Row]) -> str:

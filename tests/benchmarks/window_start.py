@@ -99,8 +99,6 @@ def _queued() -> Any:
 
 def main() -> int:
     """As the program's own ``__main__``, with the hooks."""
-    import qmlstudio.numba_setup  # noqa: F401
-    import qmlstudio.shell.application
     from qmlstudio.__main__ import main as program
 
     _hook(Path(sys.argv[1]))

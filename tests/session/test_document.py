@@ -6,6 +6,7 @@ import pytest
 
 from qmlstudio.chem.dataset import Dataset, Property, Source
 from qmlstudio.chem.errors import DataError
+from qmlstudio.chem.readers import open_paths
 from qmlstudio.chem.structures import Structures
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.session import document
@@ -60,6 +61,19 @@ def test_folder_can_be_moved(tmp_path: Path) -> None:
     old.rename(tmp_path / "new")
     after = document.read(tmp_path / "new" / "a.qmls")
     assert after.coordinates is not None
+
+
+def test_several_files_opened_as_one_set(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    paths = [str(xyz_file(old, f"{name}.xyz", n)) for name, n in (("a", 3), ("b", 4))]
+    data = with_derived(open_paths(paths))
+    document.write(Document(Session().with_dataset(data), data), old / "s.qmls")
+    old.rename(tmp_path / "new")
+    after = document.read(tmp_path / "new" / "s.qmls")
+    assert after.dataset is not None
+    assert len(after.dataset) == 7
+    assert after.notice == ""
 
 
 def test_missing_data_are_named(tmp_path: Path) -> None:
