@@ -70,6 +70,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
         self.resize(1500, 920)
+        self._set_widths()
         self._default_state = self.saveState(LAYOUT_VERSION)
         self._restore()
         self._on_switch_changed(switch.is_dark)
@@ -107,7 +108,6 @@ class MainWindow(QMainWindow):
             self.docks[name] = dock
         self.setCorner(Qt.Corner.BottomLeftCorner, left)
         self.setCorner(Qt.Corner.BottomRightCorner, right)
-        self.resizeDocks([self.docks["data"], self.docks["descriptor"]], [310, 360], Qt.Orientation.Horizontal)
         self.docks["jobs"].hide()
 
     def _make_menus(self) -> None:
@@ -406,7 +406,12 @@ class MainWindow(QMainWindow):
         self.restoreState(self._default_state, LAYOUT_VERSION)
         for name, dock in self.docks.items():
             dock.setVisible(name != "jobs")
-        self.resizeDocks([self.docks["data"], self.docks["descriptor"]], [310, 360], Qt.Orientation.Horizontal)
+        self._set_widths()
+
+    def _set_widths(self) -> None:
+        """The map gets the most room, since everything starts there."""
+        self.resizeDocks([self.docks["data"], self.docks["descriptor"]], [280, 330], Qt.Orientation.Horizontal)
+        self.splitter.setSizes([620, 400])
 
     # -- the end
 

@@ -60,6 +60,7 @@ class JobsView(QWidget):
             header.resizeSection(column, width)
         self._log = QPlainTextEdit()
         self._log.setReadOnly(True)
+        self._log.setAcceptDrops(False)
         self._log.setPlaceholderText(self.tr("Choose a failed job to read why."))
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self._tree)

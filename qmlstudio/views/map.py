@@ -432,8 +432,12 @@ def _popup(sign: str, tip: str, content: QWidget) -> QToolButton:
     button.setAccessibleName(tip)
     button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     menu = QMenu(button)
+    box = QWidget()
+    inner = QVBoxLayout(box)
+    inner.setContentsMargins(10, 8, 10, 6)
+    inner.addWidget(content)
     action = QWidgetAction(menu)
-    action.setDefaultWidget(content)
+    action.setDefaultWidget(box)
     menu.addAction(action)
     button.setMenu(menu)
     return button

@@ -163,6 +163,8 @@ class MapView(pg.GraphicsView):  # type: ignore[misc]
 
     def __init__(self, colors: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=colors.background)
+        # graphics views swallow dropped files: the window wants them
+        self.setAcceptDrops(False)
         self.tool: Tool = "pan"
         self.box = pg.ViewBox(enableMenu=False, enableMouse=False)
         self.box.disableAutoRange()

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QDragEnterEvent, QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from qmlstudio.learning.embedding import PCA
@@ -182,6 +183,20 @@ def test_dropped_and_pasted(make_window: Make, xyz: Path, ready: Ready) -> None:
     QTest.qWait(20)
     ready(window)
     assert len(window.store.session.selection) == 1
+
+
+def test_files_can_be_dropped_anywhere(make_window: Make, xyz: Path) -> None:
+    window = make_window(str(xyz))
+    takers = [w for w in window.findChildren(QWidget) if w.acceptDrops() and not isinstance(w, QLineEdit)]
+    assert takers == []
+    view = window.map_view.scatter.focusProxy().viewport()
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(xyz))])
+    place = view.mapTo(window, view.rect().center())
+    buttons, modifiers = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(place, Qt.DropAction.CopyAction, mime, buttons, modifiers)
+    QApplication.sendEvent(window, enter)
+    assert enter.isAccepted()
 
 
 def test_bad_file_is_told_and_the_old_set_stays(make_window: Make, xyz: Path, tmp_path: Path, ready: Ready) -> None:
