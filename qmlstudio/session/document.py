@@ -120,13 +120,17 @@ def _referred(ref: DatasetRef, relative: str, path: Path, progress: Progress, lo
     if relative and not locate:
         tried.append("\n".join(str(path.resolve().parent / p) for p in relative.splitlines()))
     # several files that were opened as one set stand on a line each
-    place = next((t for t in tried if t.startswith("builtin:") or all(Path(p).exists() for p in t.splitlines())), None)
+    place = next((t for t in tried if _is_there(t)), None)
     if place is None:
         raise DataError(
-            f"{path.name}: its data set {ref.name!r} was at {', '.join(ref.path.splitlines())} and is not there any more → "
-            "put it back, or open the file where it is now and then the session again"
+            f"{path.name}: its data set {ref.name!r} was at {', '.join(ref.path.splitlines())} "
+            "and is not there any more → put it back, or open the file where it is now and then the session again"
         )
     return open_dataset(place, progress)
+
+
+def _is_there(place: str) -> bool:
+    return place.startswith("builtin:") or all(Path(p).exists() for p in place.splitlines())
 
 
 def _reconciled(session: Session, dataset: Dataset) -> Document:

@@ -1,4 +1,4 @@
-"""The main job on the built-in data set, done in the real window, into figures: what a first start shows without hands."""
+"""The main job on the built-in data set, done in the real window, into figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qmlstudio.shell.application import make_application
 from qmlstudio.shell.main_window import MainWindow
 
 SHOWN = "gdb 214"
-"""Benzene is on everybody's mind, but toluene's matrix says more."""
+"""Benzene."""
 PINNED = ("gdb 214", "gdb 124", "gdb 3888")
 
 

@@ -1,4 +1,4 @@
-"""Open → map → click → 3D and Coulomb matrix → change representation → lasso → export PDF → save → reopen, on real data."""
+"""Open → map → click → Coulomb matrix → change representation → lasso → export → save → reopen, on real data."""
 
 from collections.abc import Callable
 from pathlib import Path
