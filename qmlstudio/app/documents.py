@@ -144,7 +144,7 @@ class Documents(QObject):
         elif origin.path:
             self._store.mark_saved()
             self.autosave.clear()
-        self.opened.emit(origin.title)
+        self.opened.emit(origin.title if origin.is_session else self._store.session.dataset.name)
         if isinstance(result, Document) and result.notice:
             self.notice.emit(result.notice)
         dataset = self._store.dataset

@@ -7,14 +7,21 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTimer, QTranslator
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from qmlstudio import __version__
+from qmlstudio.app.garbage import GarbageCollector
 from qmlstudio.resources_path import resources
+
+if TYPE_CHECKING:
+    from qmlstudio.app.jobs import JobHandle
+    from qmlstudio.shell.main_window import MainWindow
 
 ORGANISATION = "QML Studio"
 
@@ -49,21 +56,36 @@ def _translate(application: QApplication) -> None:
 
 def run(files: Sequence[str]) -> int:
     """Open the window on files (or the built-in data set) and return when it is closed."""
+    application = make_application()
+    # before the rest is loaded, which would set off three full collections
+    collector = GarbageCollector(application)
     from qmlstudio.app.preferences import Preferences
     from qmlstudio.shell.main_window import MainWindow
     from qmlstudio.shell.theme import ThemeSwitch
 
-    application = make_application()
     preferences = Preferences()
     switch = ThemeSwitch(application, preferences.theme)
     window = MainWindow(preferences, switch)
     _report_uncaught(window)
     _end_on_signals(application)
+    keep_what_is_loaded(collector, window)
     window.show()
     window.start(list(files))
     code = application.exec()
     window.shutdown()
+    collector.stop()
     return code
+
+
+def keep_what_is_loaded(collector: GarbageCollector, window: MainWindow) -> None:
+    """Have collections pass over the modules and the window, and over what the warm-up brings in."""
+    collector.keep()
+    window.runner.finished.connect(partial(_on_job_finished, collector))
+
+
+def _on_job_finished(collector: GarbageCollector, handle: JobHandle, state: str) -> None:
+    if handle.slot == "warm-up" and state == "done":
+        collector.keep()
 
 
 def _end_on_signals(application: QApplication) -> None:

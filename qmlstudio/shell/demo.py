@@ -58,9 +58,6 @@ def _walk(application: QApplication, window: MainWindow, out: Path) -> None:
     store.set_active(indices[0])
     for index in indices:
         store.toggle_pin(index)
-    # what lies around the active point, as a lasso would take it
-    away = np.linalg.norm(result.points - result.points[indices[0]], axis=1)
-    store.select(away < np.quantile(away, 0.12), "replace", "around the active structure")
     window.runner.wait_idle(60)
     _wait(lambda: window.structure_view.canvas.backend != "", 20, "the 3D view")
     _settle(application, 0.8)

@@ -42,6 +42,8 @@ from qmlstudio.views.structure import StructureView
 
 FIRST = "builtin:qm9_7"
 LAYOUT_VERSION = 1
+TURN_MS = 10
+"""Pause between the steps after the first paint; with none, Qt would take them all before any event of the user."""
 
 
 class MainWindow(QMainWindow):
@@ -213,9 +215,16 @@ class MainWindow(QMainWindow):
             return
         self._started = False
         self.open_paths(self._files or [FIRST])
-        QTimer.singleShot(0, self._begin_rest)
+        QTimer.singleShot(TURN_MS, self._begin_rest)
 
     def _begin_rest(self) -> None:
+        # loaded here and not at start-up; the window listens between the two halves
+        from qmlstudio.widgets.molecule_vispy import load
+
+        load()
+        QTimer.singleShot(TURN_MS, self._begin_drawing)
+
+    def _begin_drawing(self) -> None:
         self.structure_view.start()
         self.runner.submit(warm_up_job())
         self._memory_timer.start()

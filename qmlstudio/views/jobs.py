@@ -165,6 +165,8 @@ class JobStatus(QWidget):
         layout.addWidget(self._text)
         layout.addWidget(self._bar)
         layout.addWidget(self._cancel)
+        # the height stays while nothing runs: else all panels would be laid out and drawn anew at each start and end
+        self.setMinimumHeight(self.sizeHint().height())
         self._show(False)
         runner.started.connect(self._on_runner_started)
         runner.progressed.connect(self._on_runner_progressed)

@@ -12,6 +12,7 @@ figure at 600 dpi takes the same path as the screen.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
 import numpy as np
@@ -203,6 +204,17 @@ _TRIANGLES: Final = np.array([0, 1, 2, 0, 2, 3], dtype=np.uint32)
 
 class NoOpenGLError(RuntimeError):
     """OpenGL cannot be used here; the message says why."""
+
+
+def load() -> None:
+    """Loads vispy and the OpenGL driver: half of the time that the first renderer takes, as a step of its own.
+
+    What fails here fails again, and is told, when a renderer is made.
+    """
+    if QGuiApplication.platformName() not in NO_GL_PLATFORMS:
+        with contextlib.suppress(ImportError):
+            import vispy.gloo  # noqa: F401
+        QOpenGLContext().create()
 
 
 class GLRenderer:

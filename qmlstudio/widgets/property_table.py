@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QFont, QGuiApplication, QKeySequence, QPalette
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QFont, QGuiApplication, QKeySequence, QPainter, QPalette
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyleOptionHeader, QTableView, QWidget
 
 from qmlstudio.chem.dataset import Dataset
 
@@ -77,6 +77,11 @@ class PropertyModel(QAbstractTableModel):
         """Print this structure's row bold."""
         self._active = -1 if index is None else index
         self._touch()
+
+    @property
+    def count(self) -> int:
+        """How many structures there are, whether or not they have a row."""
+        return len(self._row_of)
 
     def structure(self, row: int) -> int:
         """Which structure a row shows."""
@@ -168,6 +173,32 @@ class PropertyModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._order) - 1, self.columnCount() - 1))
 
 
+class RowHeader(QHeaderView):
+    """The structures' numbers.
+
+    Qt's own header asks the model a dozen questions for each row, and for hundreds of rows only to know its width:
+    thousands of calls into Python for one picture, each of which waits while a job runs Python code.
+    """
+
+    def __init__(self, model: PropertyModel, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Vertical, parent)
+        self._model = model
+        self.setSectionsClickable(True)
+        self.setHighlightSections(False)
+
+    def sizeHint(self) -> QSize:
+        digits = len(str(self._model.count))
+        return QSize(self.fontMetrics().horizontalAdvance("0" * digits) + 12, 0)
+
+    def paintSection(self, painter: QPainter, rect: QRect, section: int) -> None:
+        option = QStyleOptionHeader()
+        self.initStyleOption(option)
+        option.rect, option.section = rect, section
+        option.text = str(self._model.structure(section) + 1)
+        option.textAlignment = Qt.AlignmentFlag.AlignCenter
+        self.style().drawControl(QStyle.ControlElement.CE_Header, option, painter, self)
+
+
 class PropertyTable(QTableView):
     """The table with its gestures: a click makes a row's structure active, more rows select.
 
@@ -199,10 +230,10 @@ class PropertyTable(QTableView):
         header.setHighlightSections(False)
         header.setSectionsMovable(True)
         self.setSortingEnabled(True)
-        rows = self.verticalHeader()
+        rows = RowHeader(self._model, self)
+        self.setVerticalHeader(rows)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(self.fontMetrics().height() + 6)
-        rows.setHighlightSections(False)
         self.selectionModel().selectionChanged.connect(self._on_selection_changed)
         self.selectionModel().currentRowChanged.connect(self._on_current_row_changed)
 

@@ -41,7 +41,9 @@ class Failed(RuntimeError):
 def environment(scratch: Path) -> dict[str, str]:
     """Settings, sessions and autosaves of their own; the user's cache of compiled loops is used."""
     folders = {f"XDG_{kind}_HOME": str(scratch / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")}
-    return {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | folders
+    # an installed program has compiled modules
+    left_out = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    return {k: v for k, v in os.environ.items() if k not in left_out} | folders
 
 
 def child(script: str, *arguments: str, **more: str) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QMouseEvent, QOffscreenSurface, QOpenGLContext, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+from qmlstudio.app.garbage import GarbageCollector
 from qmlstudio.app.preferences import Preferences, settings_in
 from qmlstudio.app.stalls import StallMeter
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.structures import Structures
 from qmlstudio.learning.embedding_base import Coordinates
-from qmlstudio.shell.application import make_application
+from qmlstudio.shell.application import keep_what_is_loaded, make_application
 from qmlstudio.shell.main_window import MainWindow
 from qmlstudio.shell.theme import ThemeSwitch
 
@@ -58,9 +59,11 @@ class Driver:
 
     def __init__(self) -> None:
         self.application = make_application()
+        self.collector = GarbageCollector(self.application)
         self._scratch = TemporaryDirectory()
         self.window = MainWindow(Preferences(settings_in(self._scratch.name)), ThemeSwitch(self.application, "light"))
         self.window.ask_on_close = False
+        keep_what_is_loaded(self.collector, self.window)
         self.window.resize(1560, 940)
         self.window.show()
         self.meter = StallMeter(self.window)
@@ -83,6 +86,7 @@ class Driver:
     def close(self) -> None:
         """End the window and its threads."""
         self.window.close()
+        self.collector.stop()
         self._scratch.cleanup()
 
     # -- time

@@ -45,7 +45,7 @@ def _hook(result: Path) -> None:
     def first_paint(window: Any) -> None:
         # this was queued while painting: by now the picture has been handed to the screen
         mark("paint")
-        meters["all"] = meter = StallMeter(window, threshold=0.05)
+        meters["all"] = meter = StallMeter(window, threshold=0.02)
         meter.stalled.connect(lambda s: TIMES.setdefault("stalls", []).append((time.time(), s)))
         meter.start()
 
