@@ -21,7 +21,7 @@ from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.progress import Progress
 from qmlstudio.session import document as documents
 from qmlstudio.session.document import SUFFIX, Document
-from qmlstudio.session.scripting import open_dataset, with_derived
+from qmlstudio.session.scripting import open_dataset, prepared
 from qmlstudio.session.session import Session
 
 SLOT = "documents"
@@ -246,13 +246,13 @@ def _read_one(path: str, progress: Progress) -> Dataset:
 def _read_many(paths: list[str], progress: Progress) -> Dataset:
     from qmlstudio.chem.readers import open_paths
 
-    return with_derived(open_paths(paths, progress))
+    return prepared(open_paths(paths, progress))
 
 
 def _read_text(text: str, progress: Progress) -> Dataset:
     from qmlstudio.chem.readers import read_text
 
-    return with_derived(read_text(text, progress=progress))
+    return prepared(read_text(text, progress=progress))
 
 
 def _write(document: Document, path: str, progress: Progress) -> None:

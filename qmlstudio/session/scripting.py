@@ -39,7 +39,14 @@ def open_dataset(path: str, progress: Progress = SILENT) -> Dataset:
     """Read a file, folder, archive or "builtin:NAME", with derived properties added."""
     from qmlstudio.chem.readers import open_dataset as read
 
-    return with_derived(read(path, progress))
+    return prepared(read(path, progress))
+
+
+def prepared(dataset: Dataset) -> Dataset:
+    """With derived properties, and with what takes long on millions of structures computed here, not in the window."""
+    dataset = with_derived(dataset)
+    _ = dataset.fingerprint, dataset.structures.species
+    return dataset
 
 
 def compute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -214,18 +214,20 @@ class MainWindow(QMainWindow):
         if not self._started:
             return
         self._started = False
-        self.open_paths(self._files or [FIRST])
-        QTimer.singleShot(TURN_MS, self._begin_rest)
+        # loaded here and not at start-up; before any job, whose imports would hold the interpreter meanwhile
+        from qmlstudio.widgets.molecule_vispy import loading
 
-    def _begin_rest(self) -> None:
-        # loaded here and not at start-up; the window listens between the two halves
-        from qmlstudio.widgets.molecule_vispy import load
+        self._begin_drawing(loading())
 
-        load()
-        QTimer.singleShot(TURN_MS, self._begin_drawing)
-
-    def _begin_drawing(self) -> None:
+    def _begin_drawing(self, loading: Iterator[None]) -> None:
+        for _ in loading:
+            QTimer.singleShot(TURN_MS, partial(self._begin_drawing, loading))
+            return
         self.structure_view.start()
+        QTimer.singleShot(TURN_MS, self._begin_jobs)
+
+    def _begin_jobs(self) -> None:
+        self.open_paths(self._files or [FIRST])
         self.runner.submit(warm_up_job())
         self._memory_timer.start()
         self._show_memory()

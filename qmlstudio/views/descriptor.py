@@ -155,6 +155,10 @@ class DescriptorView(QWidget):
             )
         )
         self.plot.set_highlight_atoms(list(self._store.picked))
+        # the mouse may rest on a cell: another structure's atoms fill it now
+        data, column = self.plot.data(), self.plot.hover_column()
+        if data is not None and column >= 0:
+            self._store.hover_atoms(data.atoms_of(column))
 
     def _on_failed(self, error: BaseException, _details: str) -> None:
         self._error.setText(self.tr("⚠ {}").format(error))

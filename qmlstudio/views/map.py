@@ -251,9 +251,10 @@ class MapView(QWidget):
         final = bool(self._store.result_key("map"))
         if not final:
             self.scatter.set_busy(self.tr("epoch {} of {}").format(result.epoch, result.n_epochs))
-        # the first points of a new map wander from where the old ones were; what streams in meanwhile waits for them
+        # the first points of a new map wander from where the old ones were; what streams in meanwhile waits for them,
+        # and the last ones wander only if they come meanwhile: after a stream they are where its end has left them
         now = time.monotonic()
-        begins = not new and (self._settled or final)
+        begins = not new and (self._settled or (final and now < self._glide_until))
         if begins:
             self._glide_until = now + GLIDE_SECONDS
         elif not new and not final and now < self._glide_until:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from qmlstudio.app.jobs import Job, JobRunner
+from qmlstudio.app.pipeline import HEAD_START
 from qmlstudio.app.store import Store
 from qmlstudio.chem.bonds import Bonds, perceive_bonds
 from qmlstudio.chem.geometry import measure
@@ -21,6 +23,7 @@ from qmlstudio.widgets.molecule import MoleculeCanvas
 from qmlstudio.widgets.molecule_scene import Appearance
 from qmlstudio.widgets.play_bar import PlayBar
 
+RDKIT = "rdkit.Chem.rdDetermineBonds"
 DIRECT_ATOMS = 80
 """Up to this many atoms bonds are perceived at once (milliseconds), above it in a job."""
 
@@ -180,7 +183,7 @@ class StructureView(QWidget):
         if keep_camera and np.array_equal(structure.numbers, self._numbers):
             self.canvas.set_positions(structure.positions, structure.cell)
         # RDKit's import takes longer than a click may: until the warm-up has brought it in, bonds come from a job
-        if len(structure) <= DIRECT_ATOMS and "rdkit.Chem.rdDetermineBonds" in sys.modules:
+        if len(structure) <= DIRECT_ATOMS and RDKIT in sys.modules:
             self._runner.cancel("bonds")
             self._set(structure, keep_camera, perceive_bonds(structure.numbers, structure.positions, structure.cell))
             return
@@ -311,4 +314,6 @@ class StructureView(QWidget):
 
 def _bonds(structure: Structure, progress: Progress) -> Bonds:
     progress.check()
+    if RDKIT not in sys.modules:
+        time.sleep(HEAD_START)
     return perceive_bonds(np.array(structure.numbers), np.array(structure.positions), structure.cell)

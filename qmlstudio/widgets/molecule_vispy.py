@@ -13,6 +13,7 @@ figure at 600 dpi takes the same path as the screen.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -206,15 +207,17 @@ class NoOpenGLError(RuntimeError):
     """OpenGL cannot be used here; the message says why."""
 
 
-def load() -> None:
-    """Loads vispy and the OpenGL driver: half of the time that the first renderer takes, as a step of its own.
+def loading() -> Iterator[None]:
+    """Loads vispy and the OpenGL driver, in steps for who wants to do something else in between.
 
     What fails here fails again, and is told, when a renderer is made.
     """
     if QGuiApplication.platformName() not in NO_GL_PLATFORMS:
         with contextlib.suppress(ImportError):
             import vispy.gloo  # noqa: F401
+        yield
         QOpenGLContext().create()
+        yield
 
 
 class GLRenderer:

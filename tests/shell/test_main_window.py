@@ -133,6 +133,8 @@ def test_a_cell_lights_its_atoms_and_two_atoms_light_their_cell(make_window: Mak
     column = next(c for c, atoms in enumerate(data.atoms) if len(atoms) == 2)
     place = plot.position_of(column)
     assert place is not None
+    QTest.mouseMove(plot, QPoint(2, 2))
+    QTest.qWait(30)
     QTest.mouseMove(plot, place.toPoint())
     QTest.qWait(30)
     assert set(window.structure_view.canvas._highlighted) == set(data.atoms[column])
