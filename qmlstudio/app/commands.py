@@ -62,6 +62,9 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(id="open_recent", menu="&File", text=_("Open &recent")),
     Command(
+        id="open_last", menu="&File", text=_("Open &last session"), tip=_("What was unsaved when the program ended")
+    ),
+    Command(
         id="paste",
         menu="&File",
         text=_("&Paste structures"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +15,10 @@ from PySide6.QtCore import QObject, Signal
 from qmlstudio.app.autosave import Autosave, Recovery, discard
 from qmlstudio.app.jobs import Job, JobRunner
 from qmlstudio.app.pipeline import Pipeline
-from qmlstudio.app.preferences import Preferences
+from qmlstudio.app.preferences import Preferences, state_folder
 from qmlstudio.app.store import Store
 from qmlstudio.chem.dataset import Dataset
+from qmlstudio.chem.errors import DataError
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.progress import Progress
 from qmlstudio.session import document as documents
@@ -24,6 +26,7 @@ from qmlstudio.session.document import SUFFIX, Document
 from qmlstudio.session.scripting import open_dataset, prepared
 from qmlstudio.session.session import Session
 
+log = logging.getLogger("qmlstudio.documents")
 SLOT = "documents"
 
 
@@ -51,6 +54,8 @@ class Documents(QObject):
         Something that people should know, though it went well.
     path_changed()
         Another session file, or none, is current.
+    views_loaded(states)
+        What :attr:`collect_views` gave when the session was saved.
     """
 
     opened = Signal(str)
@@ -58,6 +63,7 @@ class Documents(QObject):
     failed = Signal(str, str)
     notice = Signal(str)
     path_changed = Signal()
+    views_loaded = Signal(object)
 
     def __init__(
         self,
@@ -73,6 +79,7 @@ class Documents(QObject):
         self._pipeline = pipeline
         self._preferences = preferences
         self.path = ""
+        self.collect_views: Callable[[], dict[str, Any]] = dict
         self.autosave = Autosave(self._snapshot, self._title, self)
         store.changed.connect(self._on_store_changed)
 
@@ -103,6 +110,24 @@ class Documents(QObject):
         """Open a session known from elsewhere (a figure's metadata), with the data that it names."""
         title = session.dataset.name
         self._open(_Origin(title, session.dataset.path, True), partial(documents.restore, session))
+
+    def open_last(self) -> None:
+        """Open what was on screen when the program ended without its session being saved under a name."""
+        if last_session().exists():
+            title = self.tr("the last session")
+            self._open(_Origin(title, "", True), partial(documents.read, str(last_session())))
+        else:
+            self.failed.emit(self.tr("There is no unsaved session of last time."), "")
+
+    def keep_last(self) -> None:
+        """At the end: what was changed and has no name is kept for :meth:`open_last`."""
+        if self.path or self._store.dataset is None or not self._store.is_modified:
+            return
+        try:
+            last_session().parent.mkdir(parents=True, exist_ok=True)
+            documents.write(self._document(), last_session())
+        except (OSError, DataError) as error:
+            log.warning("the session was not kept: %s", error)
 
     def recover(self, recovery: Recovery) -> None:
         """Open what a killed process left behind; the file is removed once its content is on screen."""
@@ -155,6 +180,7 @@ class Documents(QObject):
 
     def _show_document(self, document: Document) -> None:
         if document.dataset is None:
+            self.failed.emit(self.tr("This session has no data set."), "")
             return
         # the known map goes into the cache before anybody asks for it
         self._pipeline.enabled = False
@@ -163,10 +189,11 @@ class Documents(QObject):
             self._pipeline.seed("map", document.coordinates)
         self._pipeline.enabled = True
         self._pipeline.advance()
+        self.views_loaded.emit(document.views)
 
     def _on_read_failed(self, origin: _Origin, error: BaseException, details: str) -> None:
-        if origin.path:
-            self._preferences.remove_recent_file(origin.path) if not Path(origin.path).exists() else None
+        if origin.path and not Path(origin.path).exists():
+            self._preferences.remove_recent_file(origin.path)
         self.failed.emit(str(error) or type(error).__name__, details)
         self._pipeline.advance()
 
@@ -222,7 +249,7 @@ class Documents(QObject):
     def _document(self) -> Document:
         result = self._store.result("map")
         known = result if isinstance(result, Coordinates) and self._store.result_key("map") else None
-        return Document(self._store.session, self._store.dataset, known)
+        return Document(self._store.session, self._store.dataset, known, views=self.collect_views())
 
     def _snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         return documents.to_storage(self._document())
@@ -237,6 +264,11 @@ class Documents(QObject):
     def _on_store_changed(self, _names: frozenset[str]) -> None:
         if self._store.dataset is not None and self._store.is_modified:
             self.autosave.touch()
+
+
+def last_session() -> Path:
+    """Where an unnamed session is kept between two starts."""
+    return state_folder() / f"last{SUFFIX}"
 
 
 def _read_one(path: str, progress: Progress) -> Dataset:

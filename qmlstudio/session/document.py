@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,15 @@ class Document:
         The map as it was on screen.
     notice : str
         What could not be restored, for people; empty when all was.
+    views : dict
+        Passing states of the window: the map's range, the camera. JSON-able.
     """
 
     session: Session
     dataset: Dataset | None
     coordinates: Coordinates | None = None
     notice: str = ""
+    views: dict[str, Any] = field(default_factory=dict)
 
 
 def to_storage(
@@ -52,7 +55,7 @@ def to_storage(
     beside : path, optional
         Where the file will lie: the data's path is also stored relative to it, so that a folder can be moved.
     """
-    data: dict[str, Any] = {"session": document.session.to_dict()}
+    data: dict[str, Any] = {"session": document.session.to_dict(), "views": document.views}
     arrays: dict[str, NDArray[Any]] = {}
     dataset, points = document.dataset, document.coordinates
     path = document.session.dataset.path
@@ -103,7 +106,9 @@ def read(path: str | os.PathLike[str], progress: Progress = SILENT, locate: str 
     if dataset is None:
         return Document(session, None)
     if dataset.fingerprint == session.dataset.fingerprint:
-        return Document(session, dataset, _coordinates(data, arrays, len(dataset)))
+        views = data.get("views")
+        coordinates = _coordinates(data, arrays, len(dataset))
+        return Document(session, dataset, coordinates, views=views if isinstance(views, dict) else {})
     return _reconciled(session, dataset)
 
 

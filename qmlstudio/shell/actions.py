@@ -61,6 +61,9 @@ class Actions(QObject):
             self._window.preferences.last_folder = str(Path(paths[0]).parent)
             self._window.open_paths(paths)
 
+    def on_open_last(self) -> None:
+        self._window.documents.open_last()
+
     def on_paste(self) -> None:
         self._window.paste()
 

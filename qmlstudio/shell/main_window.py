@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -176,6 +177,8 @@ class MainWindow(QMainWindow):
         self.documents.saved.connect(self._on_documents_saved)
         self.documents.failed.connect(self.show_error)
         self.documents.notice.connect(self._on_documents_notice)
+        self.documents.collect_views = self._view_states
+        self.documents.views_loaded.connect(self._on_documents_views_loaded)
         self.documents.path_changed.connect(self._on_documents_path_changed)
         self.documents.autosave.failed.connect(self._on_autosave_failed)
         self.preferences.changed.connect(self._on_preferences_changed)
@@ -318,6 +321,21 @@ class MainWindow(QMainWindow):
     def _on_documents_notice(self, text: str) -> None:
         self.statusBar().showMessage(text, 20_000)
 
+    def _view_states(self) -> dict[str, Any]:
+        return {
+            "map_range": list(self.map_view.scatter.range),
+            "camera": self.structure_view.canvas.camera_state(),
+        }
+
+    def _on_documents_views_loaded(self, states: dict[str, Any]) -> None:
+        shown = states.get("map_range")
+        # states of another version are no reason to refuse a session
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            if isinstance(shown, list) and len(shown) == 4 and self.map_view.scatter.count:
+                self.map_view.scatter.set_range(*(float(v) for v in shown))
+            if isinstance(states.get("camera"), dict):
+                self.structure_view.canvas.set_camera(states["camera"])
+
     def _on_status_message_changed(self, text: str) -> None:
         self._status_data.setVisible(not text)
 
@@ -455,6 +473,7 @@ class MainWindow(QMainWindow):
         self._closed = True
         self._memory_timer.stop()
         self.stalls.stop()
+        self.documents.keep_last()
         self.documents.autosave.close()
         self.runner.shutdown()
         self.structure_view.stop()

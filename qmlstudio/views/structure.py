@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from qmlstudio.app.jobs import Job, JobRunner
@@ -271,6 +272,12 @@ class StructureView(QWidget):
             self._pins.insertWidget(self._pins.count() - 1, box)
 
     # -- the user
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_P and not event.modifiers() and self._store.active is not None:
+            self._store.toggle_pin(self._store.active)
+        else:
+            super().keyPressEvent(event)
 
     def _on_pin_clicked(self, index: int) -> None:
         self._store.set_active(index)

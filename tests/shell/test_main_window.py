@@ -162,6 +162,39 @@ def test_save_and_reopen_brings_everything_back(make_window: Make, xyz: Path, tm
     assert again.preferences.recent_files[0].name == "work.qmls"
 
 
+def test_zoom_and_camera_come_back(make_window: Make, xyz: Path, tmp_path: Path) -> None:
+    window = make_window(str(xyz))
+    x0, x1, y0, y1 = window.map_view.scatter.range
+    window.map_view.scatter.set_range(x0, (x0 + x1) / 2, y0, (y0 + y1) / 2)
+    window.structure_view.canvas.view_along("x")
+    shown, camera = window.map_view.scatter.range, window.structure_view.canvas.camera
+    window.documents.save(str(tmp_path / "zoomed.qmls"), wait=True)
+    window.close()
+    again = make_window(str(tmp_path / "zoomed.qmls"))
+    assert np.allclose(again.map_view.scatter.range, shown, rtol=0.02, atol=0.02 * (x1 - x0))
+    assert np.allclose(again.structure_view.canvas.camera.matrix, camera.matrix)
+    assert again.structure_view.canvas.camera.height == pytest.approx(camera.height)
+
+
+def test_an_unnamed_session_can_be_taken_up_again(make_window: Make, xyz: Path, ready: Ready) -> None:
+    window = make_window(str(xyz))
+    window.store.toggle_pin(11)
+    window.close()
+    again = make_window(str(xyz))
+    again.actions_by_id["open_last"].trigger()
+    QTest.qWait(30)
+    ready(again)
+    assert again.store.session.pins == (11,)
+    assert again.documents.path == ""
+
+
+def test_key_p_pins_the_structure(make_window: Make, xyz: Path) -> None:
+    window = make_window(str(xyz))
+    window.structure_view.canvas.setFocus()
+    QTest.keyClick(window.structure_view.canvas, Qt.Key.Key_P)
+    assert window.store.session.pins == (window.store.active,)
+
+
 def test_dropped_and_pasted(make_window: Make, xyz: Path, ready: Ready) -> None:
     window = make_window(str(xyz))
     mime = QMimeData()
