@@ -6,7 +6,12 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
+from qmlstudio.resources_path import resources
 from qmlstudio.widgets.theme import Theme, mix, theme
+
+
+HIGHLIGHT = {False: "#2f7ad1", True: "#3b82d6"}
+"""Selected rows, checked boxes: light, dark."""
 
 
 class ThemeSwitch(QObject):
@@ -49,7 +54,15 @@ class ThemeSwitch(QObject):
     def _apply(self) -> None:
         colors = theme(self.is_dark)
         self._application.setPalette(qt_palette(colors))
+        check = (resources() / "icons" / "check.svg").as_posix()
         self._application.setStyleSheet(
+            # Fusion outlines boxes in a darker shade, which cannot be seen on dark windows
+            f"QCheckBox::indicator {{ width: 13px; height: 13px; border: 1px solid {colors.muted}; border-radius: 3px;"
+            f" background: {colors.background}; }}"
+            f"QCheckBox::indicator:checked {{ background: {HIGHLIGHT[colors.dark]};"
+            f" border-color: {HIGHLIGHT[colors.dark]}; image: url({check}); }}"
+            f"QCheckBox::indicator:disabled {{ border-color: {colors.border}; }}"
+            f"QCheckBox::indicator:focus {{ border-color: {HIGHLIGHT[colors.dark]}; }}"
             f"QToolTip {{ color: {colors.foreground}; background: {colors.surface}; border: 1px solid {colors.border};"
             " padding: 3px; }"
             f"QSplitter::handle {{ background: {colors.border}; }}"
@@ -61,7 +74,7 @@ class ThemeSwitch(QObject):
 def qt_palette(colors: Theme) -> QPalette:
     """Qt's colour roles from the theme's colours."""
     window = mix(colors.background, colors.foreground, 0.06)
-    highlight = "#2f7ad1" if not colors.dark else "#3b82d6"
+    highlight = HIGHLIGHT[colors.dark]
     roles = {
         QPalette.ColorRole.Window: window,
         QPalette.ColorRole.WindowText: colors.foreground,

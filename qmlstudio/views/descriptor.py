@@ -27,6 +27,7 @@ class DescriptorView(QWidget):
         self._store = store
         self._runner = runner
         self.redraws = 0
+        self._active: int | None = None
         self._choice = QComboBox()
         for name, cls in representations.REGISTRY.items():
             self._choice.addItem(cls.title, name)
@@ -77,7 +78,7 @@ class DescriptorView(QWidget):
             self._show_form()
         if names & {"representation", "dataset"}:
             self._show_size()
-        if names & {"representation", "dataset", "selection"}:
+        if names & {"representation", "dataset"} or ("selection" in names and self._store.active != self._active):
             self._show_descriptor()
 
     def _on_store_picked_changed(self, atoms: tuple[int, ...]) -> None:
@@ -102,6 +103,7 @@ class DescriptorView(QWidget):
 
     def _show_descriptor(self) -> None:
         dataset, active = self._store.dataset, self._store.active
+        self._active = active
         if dataset is None or active is None:
             self._runner.cancel("descriptor")
             self.plot.set_data(None)
@@ -113,7 +115,9 @@ class DescriptorView(QWidget):
             self._runner.cancel("descriptor")
             self._draw((np.asarray(features.array[active], dtype=np.float64), layout))
             return
-        one = dataset.structures.take([active])
+        structure = dataset.structures[active]  # not take(): that goes through all of them
+        cells = None if structure.cell is None else [structure.cell]
+        one = Structures.from_lists([structure.numbers], [structure.positions], cells)
         self._runner.submit(
             Job(
                 key=f"descriptor {dataset.fingerprint} {active} {representation.to_dict()}",

@@ -263,6 +263,8 @@ class MapView(QWidget):
         self.redraws += 1
         self._fingerprint = dataset.fingerprint
         self.scatter.set_axes(result.axes)
+        # distances on a UMAP mean something in all directions; components have scales of their own
+        self.scatter.set_equal_aspect(not result.axes)
         self.scatter.set_points(result.points, animate=begins, keep_range=False)
         if new:
             self._show_colors()
