@@ -89,7 +89,8 @@ def slices(total: int, progress: Progress, message: str = "", first: int = 1) ->
     """Yield ``(start, stop)`` over ``range(total)`` in slices that take about 50 ms each, reporting in between.
 
     The first slice has `first` items; its measured time sets the next ones' length, so that a cancel is answered
-    within a few slices whatever one item costs.
+    within a few slices whatever one item costs. A slice is at most twice as long as the one before: cheap items may
+    be followed by dear ones.
     """
     start, length = 0, max(first, 1)
     progress(0.0, message)
@@ -98,6 +99,6 @@ def slices(total: int, progress: Progress, message: str = "", first: int = 1) ->
         began = time.perf_counter()
         yield start, stop
         spent = max(time.perf_counter() - began, 1e-6)
-        length = max(1, min(int((stop - start) * SLICE_SECONDS / spent) or 1, 8 * length))
+        length = max(1, min(int((stop - start) * SLICE_SECONDS / spent) or 1, 2 * length))
         start = stop
         progress(start / total, message)

@@ -115,6 +115,7 @@ class BagOfBonds(Representation):
         species = columns_for(structures, species)
         array = self._output(structures, species, out, dtype)
         _drive.check_positions(structures)
+        progress(0.0, self.title)
         elements = np.array(species.numbers, dtype=np.int64)
         limits = np.array(species.counts, dtype=np.int64)
         element = np.zeros(256, dtype=np.int64)
@@ -123,7 +124,9 @@ class BagOfBonds(Representation):
         offsets = _drive.frozen(structures.offsets, np.int64)
         counts = np.zeros((len(structures), len(elements)), dtype=np.int64)
         loops.compositions(numbers, offsets, element, counts)
+        progress.check()
         chunks = plan(_alike(counts, limits), strict=False)
+        progress.check()
         positions = _drive.frozen(structures.positions, np.float64)
         unit, terms, result = length(self.length_unit), self_terms(), np.asarray(array)
 

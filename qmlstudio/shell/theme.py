@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QApplication
 from qmlstudio.resources_path import resources
 from qmlstudio.widgets.theme import Theme, mix, theme
 
-
 HIGHLIGHT = {False: "#2f7ad1", True: "#3b82d6"}
 """Selected rows, checked boxes: light, dark."""
 

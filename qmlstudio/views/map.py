@@ -63,6 +63,7 @@ class MapView(QWidget):
         self._dark = False
         self._scale: ColorScale | None = None
         self._fingerprint = ""
+        self._mask = np.zeros(0, dtype=bool)
         self._hovered = -1
         self._card_kept = False
         self._card: tuple[str, str, list[tuple[str, str]]] = ("", "", [])
@@ -238,6 +239,9 @@ class MapView(QWidget):
         if dataset is not None:
             for name in colorable(dataset):
                 self._color_by.addItem(dataset.properties[name].label(name), name)
+        self._color_by.setCurrentIndex(max(0, self._color_by.findData(self._store.session.coloring.color_by)))
+        self.color_bar.hide()
+        self.legend.hide()
         self._note.setVisible(False)
         self._count.clear()
         self.scatter.set_points(np.zeros((0, 2)), keep_range=False)
@@ -268,7 +272,7 @@ class MapView(QWidget):
         self.scatter.set_points(result.points, animate=begins, keep_range=False)
         if new:
             self._show_colors()
-            self._show_selection()
+            self._show_selection(afresh=True)
             self.scatter.set_pins(list(self._store.session.pins))
             self.scatter.set_point_size(self._store.session.map_view.point_size)
         if final:
@@ -313,12 +317,15 @@ class MapView(QWidget):
         self._note.setText(scale.note)
         self._note.setVisible(bool(scale.note))
 
-    def _show_selection(self) -> None:
+    def _show_selection(self, afresh: bool = False) -> None:
         selection = self._store.session.selection
         if self.scatter.count != len(selection):
             return
         count = selection.count
-        self.scatter.set_selection(selection.mask if count else None)
+        # a click changes the active structure only: the points need not be drawn anew for its ring
+        if afresh or not np.array_equal(selection.mask, self._mask):
+            self._mask = selection.mask
+            self.scatter.set_selection(selection.mask if count else None)
         self.scatter.set_active(selection.active)
         self._clear.setVisible(count > 0)
         if count:

@@ -2,7 +2,7 @@
 
 Every ``bench_NAME.py`` beside this script has ``run(peers_python: str | None) -> list[Row]``. Times are medians of
 pairs taken A B A B on one thread, so that ratios hold on a noisy machine where times do not. `bash installer/test.sh
---benchmarks` makes the peers' environment first.
+--benchmarks` makes the peers' environment first. The window has no peer: window.py beside this script measures it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,10 @@ def run(path: Path, peers_python: str | None) -> list[Row]:
 def main() -> int:
     """Exit code 1 when a benchmark could not be run; a missed demand is marked in the table."""
     available = {path.stem.removeprefix("bench_"): path for path in sorted(HERE.glob("bench_*.py"))}
-    parser = argparse.ArgumentParser(description="Compare QML Studio with its peers.")
+    parser = argparse.ArgumentParser(
+        description="Compare QML Studio with its peers.",
+        epilog="start-up, stalls, frames and latencies of the window: python tests/benchmarks/window.py --help",
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(available) or 'none yet'}")
     parser.add_argument("--peers", metavar="PYTHON", help="interpreter of the peers' environment (.venv-peers)")
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md")

@@ -154,6 +154,7 @@ def display() -> Iterator[str]:
     if not number:
         raise SystemExit(f"Xvfb ended with code {server.wait()}")
     os.environ |= {"DISPLAY": f":{number}", "QT_QPA_PLATFORM": "xcb", "LIBGL_ALWAYS_SOFTWARE": "1"}
+    os.environ.pop("XAUTHORITY", None)
     try:
         yield f"Xvfb 1600×1000 on :{number}"
     finally:
@@ -191,7 +192,11 @@ def machine(where: str, renderer: str) -> list[str]:
 
 def main() -> int:
     """Exit code 1 when something could not be measured; a missed demand is marked in the table."""
-    parser = argparse.ArgumentParser(description="Measure start-up, stalls, frames and latencies of the real window.")
+    parser = argparse.ArgumentParser(
+        description="Measure start-up, stalls, frames and latencies of the real window.",
+        epilog="Medians of fresh starts are judged, the 95th percentile of latencies, the median of frame rates, the "
+        "99th percentile and the worst of stalls, the worst of cancels. The other benchmarks: run.py --help",
+    )
     parser.add_argument("--only", nargs="+", choices=GROUPS, metavar="NAME", help=f"which: {', '.join(GROUPS)}")
     parser.add_argument("--quick", action="store_true", help="fewer repeats, no 10 million points")
     parser.add_argument("--markdown", metavar="FILE", help="write the table there as well")

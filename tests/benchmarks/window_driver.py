@@ -117,10 +117,10 @@ class Driver:
         self.wait(lambda: not scatter._sorting.isActive(), 60, "the sorted map")
         self.turn(0.3)
 
-    def until_painted(self, paints: Paints, limit: float = 10.0) -> float:
-        """Turn the event loop as fast as it goes until all were painted, on to the screen; returns that moment."""
+    def until_painted(self, paints: Paints, limit: float = 10.0, jobs: bool = False) -> float:
+        """Turn the event loop as fast as it goes until all were painted (and `jobs` ended); returns that moment."""
         until = time.perf_counter() + limit
-        while paints.missing:
+        while paints.missing or (jobs and not self.window.runner.is_idle):
             if time.perf_counter() > until:
                 raise RuntimeError(f"widgets {sorted(paints.missing)} were not painted within {limit:g} s")
             QApplication.processEvents()

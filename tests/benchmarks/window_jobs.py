@@ -59,6 +59,7 @@ def measure_stalls(driver: Driver, quick: bool) -> list[Row]:
         driver.begin()
         window.documents.save(str(Path(scratch) / "benchmark.qmls"))
         driver.wait(lambda: window.runner.is_idle, 60, "the saved session")
+        driver.turn(0.2)
         rows.append(stalls("stalls: saving the session of QM7", *driver.end()))
     text = "\n".join(_smiles(100 if quick else 400))
     opened.clear()
@@ -103,6 +104,8 @@ def measure_cancel(driver: Driver, quick: bool) -> list[Row]:
     driver.expects_failures = True
     window = driver.window
     rows = []
+    dataset = window.store.dataset
+    assert dataset is not None
     if QM7.exists():
         rows.append(_cancelled(driver, "open QM7", OWN_CANCEL, quick, 0.6, lambda: window.open_paths([str(QM7)])))
     text = "\n".join(_smiles(4000))
@@ -116,27 +119,20 @@ def measure_cancel(driver: Driver, quick: bool) -> list[Row]:
             lambda: window.documents.open_text(text + "\n" + "C" * int(time.time() % 5 + 1)),
         )
     )
-    dataset = window.store.dataset
-    assert dataset is not None
     copies = dataset.structures.take(np.tile(np.arange(len(dataset)), 40))
     driver.window.pipeline.enabled = False
-    for name in ("eigenspectrum", "bag_of_bonds"):
-        cls = (
-            representations.REGISTRY["bag_of_bonds"]
-            if name == "bag_of_bonds"
-            else representations.REGISTRY["coulomb_matrix"]
-        )
-        new = cls() if name == "bag_of_bonds" else cls().with_values(permutation="eigenspectrum")
-        _prepare(driver, Dataset(f"copies, {name}", copies), new, UMAP())
-        rows.append(_cancelled_stage(driver, f"features ({name}, {len(copies):,})", 0, quick, 0.5))
+    spectrum = representations.REGISTRY["coulomb_matrix"]().with_values(permutation="eigenspectrum")
+    for new, span in ((spectrum, 0.15), (representations.REGISTRY["bag_of_bonds"](), 0.5)):
+        _prepare(driver, Dataset(f"copies, {new.name}", copies), new, UMAP())
+        rows.append(_cancelled_stage(driver, f"features ({new.name}, {len(copies):,})", 0, quick, span))
     few = dataset.structures.take(np.tile(np.arange(len(dataset)), 5))
     few = replace(
         few, positions=few.positions + np.random.default_rng(0).normal(0, 0.02, few.positions.shape), _cache={}
     )
     _prepare(driver, Dataset("noisy copies", few), representations.REGISTRY["coulomb_matrix"](), UMAP())
-    rows.append(_cancelled_stage(driver, f"neighbours ({len(few):,} × 276)", 1, quick, 1.5))
+    rows.append(_cancelled_stage(driver, f"neighbours ({len(few):,} × 276)", 1, quick, 0.5))
     _prepare(driver, dataset, representations.REGISTRY["coulomb_matrix"](), UMAP())
-    rows.append(_cancelled_stage(driver, f"UMAP layout ({len(dataset):,})", 2, quick, 0.8))
+    rows.append(_cancelled_stage(driver, f"UMAP layout ({len(dataset):,})", 2, quick, 0.4))
     return rows
 
 
