@@ -1,3 +1,4 @@
+import itertools
 import time
 
 import pytest
@@ -14,7 +15,7 @@ def test_slices_cover_everything_once() -> None:
 def test_slices_grow_at_most_twofold_and_shrink_with_dear_items() -> None:
     lengths = [stop - start for start, stop in slices(10_000, Progress(), first=3)]
     assert lengths[0] == 3
-    assert all(b <= 2 * a for a, b in zip(lengths, lengths[1:], strict=False))
+    assert all(b <= 2 * a for a, b in itertools.pairwise(lengths))
     lengths = []
     for start, stop in slices(64, Progress(), first=32):
         lengths.append(stop - start)
@@ -23,11 +24,12 @@ def test_slices_grow_at_most_twofold_and_shrink_with_dear_items() -> None:
 
 
 def test_cancel_is_noticed_between_slices() -> None:
-    cancelled = False
-    progress = Progress(is_cancelled=lambda: cancelled)
+    seen: list[int] = []
+    running = slices(1000, Progress(is_cancelled=lambda: len(seen) > 3))
+    for _ in range(4):
+        seen.append(next(running)[0])
     with pytest.raises(Cancelled):
-        for start, _ in slices(1000, progress):
-            cancelled = start > 3
+        next(running)
 
 
 def test_reports_are_few_and_the_last_always_comes() -> None:
