@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except (OSError, ValueError, Exception) as error:
+    except Exception as error:
         if not _is_expected(error):
             raise
         print(f"qmlstudio: {error}".replace("\n", " "), file=sys.stderr)

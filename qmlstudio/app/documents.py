@@ -233,11 +233,12 @@ class Documents(QObject):
             )
         )
 
-    def _on_written(self, path: str, session: object, _result: None) -> None:
+    def _on_written(self, path: str, session: Session, _result: None) -> None:
         if session is self._store.session:
             self._store.mark_saved()
             self.autosave.clear()
-        self._set_path(path)
+        if session.dataset == self._store.session.dataset:  # else another set was opened meanwhile: not its name
+            self._set_path(path)
         self._preferences.add_recent_file(path)
         self.saved.emit(path)
 

@@ -76,6 +76,8 @@ class MainWindow(QMainWindow):
         self._set_widths()
         self._default_state = self.saveState(LAYOUT_VERSION)
         self._restore()
+        if preferences.lasso_on_plain_drag:
+            self.map_view.set_lasso_on_plain_drag(True)
         self._on_switch_changed(switch.is_dark)
         self._on_documents_path_changed()
         self._on_store_history_changed()
@@ -459,6 +461,9 @@ class MainWindow(QMainWindow):
                 return
             if answer == QMessageBox.StandardButton.Save:
                 self.documents.save(wait=True)
+                if self.store.is_modified:  # the disk is full, say: the error was told, nothing may be lost
+                    event.ignore()
+                    return
         self.preferences.window_geometry = self.saveGeometry()
         self.preferences.window_state = QByteArray(
             bytes(self.splitter.saveState().toHex().data()) + b"|" + bytes(self.saveState(LAYOUT_VERSION).data())

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMessageBox, QTool
 from qmlstudio import representations
 from qmlstudio.app.jobs import Job, JobRunner
 from qmlstudio.app.store import Store
+from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.structures import Species, Structures
 from qmlstudio.parameters import Parameterised
 from qmlstudio.progress import Progress
@@ -113,7 +114,7 @@ class DescriptorView(QWidget):
         if isinstance(features, Features) and features.representation == representation and not representation.local:
             layout = representation.layout(dataset.structures[active], species)
             self._runner.cancel("descriptor")
-            self._draw((np.asarray(features.array[active], dtype=np.float64), layout))
+            self._draw(active, (np.asarray(features.array[active], dtype=np.float64), layout))
             return
         structure = dataset.structures[active]  # not take(): that goes through all of them
         cells = None if structure.cell is None else [structure.cell]
@@ -124,27 +125,34 @@ class DescriptorView(QWidget):
                 slot="descriptor",
                 title=self.tr("Descriptor of the active structure"),
                 compute=partial(_describe, representation, one, species),
-                done=self._draw,
+                done=partial(self._on_described, dataset, active, representation),
                 failed=self._on_failed,
                 lane="interactive",
                 conflate=True,
             )
         )
 
-    def _draw(self, described: tuple[Any, Layout]) -> None:
+    def _on_described(
+        self, dataset: Dataset, index: int, representation: Representation, described: tuple[Any, Layout]
+    ) -> None:
+        """A running job may end after the store has moved on: what it says of a moment ago is not shown.
+
+        Frames are the exception, or a trajectory that plays faster than they are described would show nothing.
+        """
+        same = dataset is self._store.dataset and representation == self._store.session.representation
+        if same and (index == self._store.active or dataset.ordered):
+            self._draw(index, described)
+
+    def _draw(self, index: int, described: tuple[Any, Layout]) -> None:
         dataset = self._store.dataset
         if dataset is None:
             return
         self.redraws += 1
         row, layout = described
-        if self._store.active is None:
-            return
-        structure = dataset.structures[self._store.active]
+        structure = dataset.structures[index]
         representation, species = self._store.session.representation, dataset.structures.species
         self._error.setVisible(False)
         labels = _labels(representation, species)
-        if len(labels) != len(row):  # a result for the parameters of a moment ago
-            return
         self.plot.set_data(
             DescriptorData(
                 kind=layout.kind,

@@ -196,11 +196,16 @@ class StructureView(QWidget):
                 slot="bonds",
                 title=self.tr("Bonds"),
                 compute=partial(_bonds, structure),
-                done=partial(self._set, structure, True),
+                done=partial(self._on_bonds_done, structure),
                 lane="interactive",
                 conflate=keep_camera,
             )
         )
+
+    def _on_bonds_done(self, structure: Structure, bonds: Bonds) -> None:
+        # only the bonds: by now another frame of the same atoms may be on screen
+        if np.array_equal(structure.numbers, self._numbers):
+            self.canvas.set_bonds((bonds.pairs, bonds.orders))
 
     def _set(self, structure: Structure, keep_camera: bool, bonds: Bonds | None) -> None:
         self._numbers = structure.numbers

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from qmlstudio.learning.embedding import PCA
@@ -330,3 +330,30 @@ def test_window_state_is_restored(make_window: Make, xyz: Path) -> None:
     again.reset_layout()
     assert again.docks["data"].isVisible()
     assert not again.docks["jobs"].isVisible()
+
+
+def test_the_lasso_preference_counts_from_the_start(make_window: Make, xyz: Path) -> None:
+    window = make_window(str(xyz))
+    assert window.map_view.scatter.tool == "pan"
+    window.preferences.lasso_on_plain_drag = True
+    window.close()
+    assert make_window(str(xyz)).map_view.scatter.tool == "lasso"
+
+
+def test_a_save_that_fails_keeps_the_window(
+    make_window: Make, xyz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = make_window(str(xyz))
+    window.documents.save(str(tmp_path / "a.qmls"), wait=True)
+    window.store.toggle_pin(2)
+    window.documents.path = str(tmp_path / "no" / "such" / "folder" / "a.qmls")
+    told: list[str] = []
+    window.show_error = lambda message, details="": told.append(message)  # type: ignore[method-assign]
+    window.documents.failed.connect(lambda message, details: told.append(message))
+    window.ask_on_close = True
+    save = QMessageBox.StandardButton.Save
+    monkeypatch.setattr(QMessageBox, "question", lambda *a, **k: save)
+    assert not window.close()
+    assert window.isVisible()
+    assert told
+    window.ask_on_close = False

@@ -82,3 +82,17 @@ def test_clicked_cell_picks_its_atoms(view: DescriptorView, rig: Any, qm9: Datas
 def test_without_a_set_it_is_empty(view: DescriptorView) -> None:
     assert view.plot.data() is None
     assert view._size.text() == ""
+
+
+def test_what_was_computed_for_a_moment_ago_is_not_shown(view: DescriptorView, rig: Any, qm9: Dataset) -> None:
+    rig.open(qm9)
+    rig.store.set_active(300)
+    rig.settle()
+    shown = view.plot.data()
+    representation, species = rig.store.session.representation, qm9.structures.species
+    late = (np.zeros(representation.size(species)), representation.layout(qm9.structures[3], species))
+    view._on_described(qm9, 3, representation, late)
+    view._on_described(qm9, 300, representation.with_values(length_unit="angstrom"), late)
+    assert view.plot.data() is shown
+    view._on_described(qm9, 300, representation, late)
+    assert view.plot.data() is not shown

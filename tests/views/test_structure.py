@@ -1,11 +1,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from qmlstudio.chem.bonds import perceive_bonds
 from qmlstudio.chem.dataset import Dataset
 from qmlstudio.views.structure import StructureView
 
@@ -103,3 +105,13 @@ def test_descriptors_atoms_light_up(view: StructureView, rig: Any, qm9: Dataset)
     assert set(view.canvas._highlighted) == {1, 2}
     rig.store.hover_atoms(())
     assert view.canvas._highlighted == ()
+
+
+def test_late_bonds_do_not_bring_an_old_frame_back(view: StructureView, rig: Any, ethanol: Dataset) -> None:
+    rig.open(ethanol)
+    old = ethanol.structures[0]
+    rig.store.set_active(30)
+    rig.settle()
+    view._on_bonds_done(old, perceive_bonds(old.numbers, old.positions))
+    assert np.array_equal(view.canvas._positions, ethanol.structures[30].positions)
+    assert view.canvas._bonds is not None
