@@ -72,7 +72,7 @@ def _intrinsic(builder: Any, name: str, *args: Any) -> Any:
     return builder.call(function, args)
 
 
-def _register(function: Callable[..., Any], arity: int) -> Callable[[Callable[..., Any]], None]:
+def register(function: Callable[..., Any], arity: int) -> Callable[[Callable[..., Any]], None]:
     """Compile `function` of `arity` vectors to what the decorated ``emit(builder, *args)`` returns."""
 
     def decorate(emit: Callable[..., Any]) -> None:
@@ -228,37 +228,37 @@ def any_greater(a: Floats, b: Floats) -> bool:
     return bool((a > b).any())
 
 
-@_register(fma, 3)
+@register(fma, 3)
 def _emit_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return _intrinsic(builder, "fmuladd", a, b, c)
 
 
-@_register(root, 1)
+@register(root, 1)
 def _emit_root(builder: Any, a: Any) -> Any:
     return _intrinsic(builder, "sqrt", a)
 
 
-@_register(magnitude, 1)
+@register(magnitude, 1)
 def _emit_magnitude(builder: Any, a: Any) -> Any:
     return _intrinsic(builder, "fabs", a)
 
 
-@_register(with_sign, 2)
+@register(with_sign, 2)
 def _emit_with_sign(builder: Any, a: Any, b: Any) -> Any:
     return _intrinsic(builder, "copysign", a, b)
 
 
-@_register(larger, 2)
+@register(larger, 2)
 def _emit_larger(builder: Any, a: Any, b: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
-@_register(smaller, 2)
+@register(smaller, 2)
 def _emit_smaller(builder: Any, a: Any, b: Any) -> Any:
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
 
 
-@_register(where_greater, 4)
+@register(where_greater, 4)
 def _emit_where_greater(builder: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", a, b), yes, no)
 

@@ -75,6 +75,7 @@ class BagOfBonds(Representation):
         "kernel; more accurate than the Coulomb matrix and without its jumps. Cannot tell apart arrangements that "
         "have the same set of distances."
     )
+    counts_matter: ClassVar[bool] = True
     reference: ClassVar[str] = "K. Hansen et al., J. Phys. Chem. Lett. 6, 2326 (2015), doi:10.1021/acs.jpclett.5b00831"
 
     length_unit: str = param("bohr", label="Length unit", choices=UNIT_CHOICES, help="Unit of the distances in Z·Z′/r.")

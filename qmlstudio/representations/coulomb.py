@@ -63,6 +63,7 @@ class CoulombMatrix(Representation):
         "apart but jumps where two norms cross; its eigenvalues change smoothly, but different molecules can share "
         "them; unsorted it suits frames of one molecule. Use bohr: in Å the diagonal and the rest do not fit together."
     )
+    counts_matter: ClassVar[bool] = True
     reference: ClassVar[str] = "M. Rupp et al., Phys. Rev. Lett. 108, 058301 (2012), doi:10.1103/PhysRevLett.108.058301"
 
     permutation: str = param(

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from molecules import PREPARE as MOLECULES
+from molecules import molecules, same
 from table import Peer, Row, paired
 
 from qmlstudio.chem.structures import Structures
 from qmlstudio.representations import BagOfBonds, CoulombMatrix, Representation
 from qmlstudio.representations.bag_of_bonds import bags
 
-QM7 = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "qm7" / "qm7.tar.gz"
 SYMBOLS = {1: "H", 6: "C", 7: "N", 8: "O", 16: "S"}
 
 PREPARE = """
-import numpy as np
-from ase import Atoms
 from dscribe.descriptors import CoulombMatrix
 from qmllib.representations import generate_bob, generate_coulomb_matrix, generate_coulomb_matrix_eigenvalue
-bounds = list(zip(o[:-1].tolist(), o[1:].tolist()))
-bohr = 0.529177210903
-numbers = [z[a:b].astype(int) for a, b in bounds]
-charges = [n.astype(float) for n in numbers]
-positions = [np.ascontiguousarray(r[a:b] / bohr) for a, b in bounds]
+positions = [p / bohr for p in angstrom]
 atoms = [Atoms(n, p) for n, p in zip(numbers, positions)]
-n_max = max(len(n) for n in numbers)
 symbols = {1: "H", 6: "C", 7: "N", 8: "O", 16: "S"}
 asize = {symbols[k]: max(int((n == k).sum()) for n in numbers) for k in sorted(set(z.tolist()))}
 names = [np.array([symbols[k] for k in n]) for n in numbers]
@@ -43,26 +36,6 @@ QMLLIB_SPECTRUM = (
 QMLLIB_BOB = (
     "result = np.array([generate_bob(n, p, s, size=n_max, asize=asize) for n, p, s in zip(numbers, positions, names)])"
 )
-
-
-def molecules() -> tuple[str, Structures]:
-    """What it is measured on."""
-    if QM7.exists():
-        from qmlstudio.chem.readers import open_dataset
-
-        return "QM7", open_dataset(QM7).structures
-    rng = np.random.default_rng(0)
-    grid = np.stack(np.meshgrid(*[np.arange(4)] * 3), axis=-1).reshape(-1, 3) * 1.4
-    sizes = rng.integers(8, 24, 7000)
-    numbers = [rng.choice([1, 1, 1, 1, 6, 6, 6, 7, 8], n) for n in sizes]
-    positions = [grid[rng.permutation(64)[:n]] + rng.normal(0, 0.1, (n, 3)) for n in sizes]
-    return "random molecules", Structures.from_lists(numbers, positions)
-
-
-def same(ours: Any, theirs: Any) -> str:
-    """Largest difference, relative to the largest value of each molecule."""
-    scale = np.abs(theirs).max(axis=1)
-    return f"max |Δ|/max {(np.abs(ours - theirs).max(axis=1) / scale).max():.0e}"
 
 
 def same_but_ties(ours: Any, theirs: Any) -> str:
@@ -116,7 +89,7 @@ def run(peers_python: str | None) -> list[Row]:
     if peers_python is not None:
         with Peer(peers_python) as peer:
             peer.send(z=structures.numbers, r=structures.positions, o=structures.offsets)
-            peer.run(PREPARE)
+            peer.run(MOLECULES + PREPARE)
             for work, representation, package, code, demand, compare in cases:
                 timing = paired(lambda r=representation: r.compute(structures, threads=1), peer.task(code))
                 peer.run(code)

@@ -29,7 +29,18 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 OURS = ("qmlstudio", "numpy", "scipy", "numba", "scikit-learn", "umap-learn", "PySide6-Essentials")
-PEERS = ("dscribe", "qmllib", "umap-learn", "numpy", "scipy", "scikit-learn")
+PEERS = (
+    "dscribe",
+    "qmllib",
+    "featomic",
+    "torchani",
+    "torch",
+    "kymatio",
+    "umap-learn",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+)
 
 
 def installed(packages: tuple[str, ...]) -> str:

@@ -46,6 +46,10 @@ class Row:
         Median over the pairs of the peer's time over ours: above 1 is faster.
     demand : float or None
         The least ratio that is asked for.
+    columns : int or None
+        Columns of the features.
+    bound : str
+        How many times what the machine's limits allow (see limits.bound).
     note : str
     """
 
@@ -56,6 +60,8 @@ class Row:
     peer_us: float = float("nan")
     ratio: float = float("nan")
     demand: float | None = None
+    columns: int | None = None
+    bound: str = ""
     note: str = ""
 
     @property
@@ -73,7 +79,7 @@ class Timing:
     ratio: float
 
     def row(self, work: str, peer: str, items: int = 1, **more: Any) -> Row:
-        """The row of a work of `items` items; `more` are `agreement`, `demand`, `note`."""
+        """The row of a work of `items` items; `more` are other fields of :class:`Row`."""
         scale = 1e6 / items
         return Row(work=work, peer=peer, ours_us=self.ours * scale, peer_us=self.peer * scale, ratio=self.ratio, **more)
 
@@ -242,7 +248,7 @@ class PeerTask:
         return float(self.peer._ask(do="time", code=self.code, repeat=repeat))
 
 
-HEADINGS = ("work", "peer", "agreement", "ours / µs", "peer / µs", "ratio", "demand", "", "note")
+HEADINGS = ("work", "columns", "peer", "agreement", "ours / µs", "peer / µs", "ratio", "demand", "", "bound", "note")
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -255,14 +261,26 @@ def cells(row: Row) -> tuple[str, ...]:
     met = "" if row.demand is None else "met" if row.is_met else "MISSED"
     ratio = "–" if row.ratio != row.ratio else f"{row.ratio:.1f}×" if row.ratio < 100 else f"{row.ratio:.0f}×"
     times = number(row.ours_us), number(row.peer_us)
-    return (row.work, row.peer or "–", row.agreement or "–", *times, ratio, demand, met, row.note)
+    columns = "–" if row.columns is None else f"{row.columns:,}"
+    return (
+        row.work,
+        columns,
+        row.peer or "–",
+        row.agreement or "–",
+        *times,
+        ratio,
+        demand,
+        met,
+        row.bound or "–",
+        row.note,
+    )
 
 
 def aligned(rows: list[Row]) -> str:
     """The table for a terminal."""
     lines = [HEADINGS, *(cells(row) for row in rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(HEADINGS))]
-    numeric = range(3, 7)
+    numeric = (1, 4, 5, 6, 7)
     texts = [
         "  ".join(c.rjust(w) if k in numeric else c.ljust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True)))
         for line in lines
@@ -272,5 +290,9 @@ def aligned(rows: list[Row]) -> str:
 
 def markdown(rows: list[Row]) -> str:
     """The table for the documentation."""
-    lines = [HEADINGS, ("---",) * 3 + ("---:",) * 4 + ("---",) * 2, *(cells(row) for row in rows)]
+    lines = [
+        HEADINGS,
+        ("---", "---:", "---", "---", "---:", "---:", "---:", "---:", "---", "---", "---"),
+        *(cells(row) for row in rows),
+    ]
     return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines)
