@@ -1,4 +1,4 @@
-"""``qmlstudio [FILE…]`` opens the window; ``render``, ``info``, ``list`` and ``demo`` do the main job without hands.
+"""``qmlstudio [FILE…]`` opens the window; ``render``, ``features``, ``info``, ``list``, ``demo`` need no hands.
 
 Exit codes: 0 done, 1 the data or parameters are wrong, 2 the command line is, 130 interrupted.
 """
@@ -14,14 +14,16 @@ from typing import Any
 from qmlstudio import __version__
 from qmlstudio.progress import Progress
 
-COMMANDS = ("render", "info", "list", "demo")
+COMMANDS = ("render", "features", "info", "list", "demo")
 
 
 def run(arguments: list[str]) -> int:
     """Do what the arguments say; returns the exit code."""
     try:
         if arguments and arguments[0] in COMMANDS:
-            options = _parser(arguments[0] == "render").parse_args(arguments)
+            if arguments[0] in ("render", "features", "list"):
+                _plugins()
+            options = _parser(arguments[0]).parse_args(arguments)
             code: int = options.run(options)
             return code
         return _window(arguments)
@@ -49,7 +51,7 @@ def _window(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="qmlstudio",
         description="Explore chemical compound space with quantum-mechanics-based machine learning.",
-        epilog="commands without a window: qmlstudio render|info|list|demo --help",
+        epilog="commands without a window: qmlstudio render|features|info|list|demo --help",
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="structures, a session (.qmls), or builtin:NAME")
     parser.add_argument("--version", action="version", version=f"qmlstudio {__version__}")
@@ -72,10 +74,20 @@ def _has_display() -> bool:
     return any(os.environ.get(k) for k in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
 
 
-def _parser(with_parameters: bool) -> argparse.ArgumentParser:
+def _plugins() -> None:
+    """Other packages' representations are among the choices; what cannot be loaded is told and left out."""
+    from qmlstudio import representations
+
+    for problem in representations.load_plugins():
+        print(f"qmlstudio: {problem}", file=sys.stderr)
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    """All commands; the parameters, which cost imports, of the one that was given."""
     parser = argparse.ArgumentParser(prog="qmlstudio", description="The main job without a window.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_render(commands, with_parameters)
+    _add_render(commands, command == "render")
+    _add_features(commands, command == "features")
     info = commands.add_parser("info", help="what a file holds", description="What a file holds.")
     info.add_argument("file", metavar="FILE", help="structures, a session (.qmls), or builtin:NAME")
     info.set_defaults(run=_info)
@@ -119,6 +131,7 @@ def _add_render(commands: Any, with_parameters: bool) -> None:
 
     render.add_argument("--representation", choices=tuple(representations.REGISTRY), default=None)
     render.add_argument("--embedding", choices=tuple(embeddings.REGISTRY), default=None)
+    taken: dict[str, Any] = {}
     for title, classes, skip in (
         ("representation", tuple(representations.REGISTRY.values()), ()),
         ("embedding", tuple(embeddings.REGISTRY.values()), ()),
@@ -126,10 +139,45 @@ def _add_render(commands: Any, with_parameters: bool) -> None:
         ("structure", (StructureLook,), ()),
         ("figure", (FigureSpec,), ("format",)),
     ):
-        group = render.add_argument_group(f"parameters of the {title}")
-        for name, text in _options(classes, skip).items():
-            group.add_argument(f"--{name.replace('_', '-')}", dest=f"p_{name}", default=argparse.SUPPRESS, **text)
+        _add_options(render, taken, title, classes, skip)
     render.set_defaults(run=_render)
+
+
+def _add_options(
+    parser: Any, taken: dict[str, Any], title: str, classes: Sequence[Any], skip: Sequence[str] = ()
+) -> None:
+    """A group of options; a name that an earlier group has already (a seed, say) sets both."""
+    group = parser.add_argument_group(f"parameters of the {title}")
+    for name, text in _options(classes, skip).items():
+        if name in taken:
+            taken[name].help += f"; {text['help']}"
+            continue
+        taken[name] = group.add_argument(
+            f"--{name.replace('_', '-')}", dest=f"p_{name}", default=argparse.SUPPRESS, **text
+        )
+
+
+def _add_features(commands: Any, with_parameters: bool) -> None:
+    features = commands.add_parser(
+        "features",
+        help="write a representation's numbers to a file",
+        description="Computes a representation of FILE into a .npy file, which may be larger than the memory, and "
+        "explains it in a .json file beside it: columns, elements, identifiers, hyper-parameters.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    features.add_argument("file", metavar="FILE", help="structures, a session (.qmls), or builtin:NAME")
+    features.add_argument("--out", required=True, metavar="FEATURES", help="file to write, ending in .npy")
+    features.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    features.add_argument("--threads", type=int, default=None, help="default: all")
+    features.add_argument("--no-progress", action="store_true", help="no progress bar")
+    if not with_parameters:
+        return
+    from qmlstudio import representations
+
+    kinds = tuple(representations.REGISTRY.values())
+    features.add_argument("--representation", choices=tuple(representations.REGISTRY), default=None)
+    _add_options(features, {}, "representation", kinds)
+    features.set_defaults(run=_features)
 
 
 def _options(classes: Sequence[Any], skip: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -273,6 +321,32 @@ def _render(options: argparse.Namespace) -> int:
     return 0
 
 
+def _features(options: argparse.Namespace) -> int:
+    from qmlstudio import representations
+    from qmlstudio.session.feature_files import description_path, write_features
+
+    progress = _progress(options)
+    opened = _load(options.file, progress.part(0.0, 0.1))
+    representation = opened.session.representation
+    if options.representation:
+        representation = representations.REGISTRY[options.representation]()
+    representation = _given(options, type(representation), representation)
+    structures = opened.dataset.structures
+    need = representation.memory(structures, options.dtype) / 2**20
+    seconds = representation.estimate(structures, threads=options.threads)
+    print(
+        f"{representation.title}: {representation.rows(structures):,} × {representation.size(structures.species):,}, "
+        f"{need:,.1f} MiB, about {seconds:.2g} s",
+        file=sys.stderr,
+    )
+    part = progress.part(0.1, 1.0)
+    write_features(representation, opened.dataset, options.out, part, dtype=options.dtype, threads=options.threads)
+    progress(1.0, "done")
+    print(options.out)
+    print(description_path(options.out))
+    return 0
+
+
 def _info(options: argparse.Namespace) -> int:
     options.no_progress = not sys.stderr.isatty()
     opened = _load(options.file, _progress(options))
@@ -322,10 +396,14 @@ def _list(_options: argparse.Namespace) -> int:
         for name, cls in registry.items():
             print(f"  {name:<24} {cls.title}")
             for p in cls.params():
-                legal = "|".join(str(c) for c, _ in p.choices) or f"{p.kind.__name__} {p.low or ''}…{p.high or ''}"
+                legal = "|".join(str(c) for c, _ in p.choices) or f"{p.kind.__name__} {_end(p.low)}…{_end(p.high)}"
                 default = p.none_label if p.default is None else p.default
                 print(f"    {p.name:<22} {legal} (default {default}) {p.unit}".rstrip())
     return 0
+
+
+def _end(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
 
 
 def _demo(options: argparse.Namespace) -> int:

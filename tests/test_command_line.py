@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qmlstudio.__main__ import main
@@ -156,3 +157,20 @@ def test_runs_as_a_module(xyz: Path) -> None:
     )
     assert done.returncode == 0
     assert re.match(r"qmlstudio \d+\.\d+", done.stdout)
+
+
+def test_features_are_written(xyz: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = xyz.with_name("f.npy")
+    arguments = ["features", str(xyz), "--out", str(out), "--representation", "coulomb_matrix", "--packed", "false"]
+    assert main([*arguments, "--dtype", "float32", "--no-progress"]) == 0
+    said = capsys.readouterr()
+    assert said.out.split() == [str(out), str(out.with_suffix(".json"))]
+    assert "20 × 9" in said.err
+    array = np.load(out)
+    assert array.shape == (20, 9)
+    assert array.dtype == np.float32
+
+
+def test_features_need_a_npy_name(xyz: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["features", str(xyz), "--out", str(xyz.with_name("f.txt")), "--no-progress"]) == 1
+    assert "features are written as .npy files" in capsys.readouterr().err

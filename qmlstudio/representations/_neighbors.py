@@ -6,7 +6,7 @@ translations and atoms alike and so need not know which of both they are given::
     images = lattice_images(structures, r_cut)
     size = most_neighbors(structures, images, r_cut)
     ...  # in the loop, with buffers of that size
-    count = gather_neighbors(i, start, stop, positions, shifts, shift_offsets[s], shift_offsets[s + 1], cut2, x, y, z, d2, j)
+    count = gather_neighbors(i, start, stop, positions, shifts, offsets[s], offsets[s + 1], cut2, x, y, z, d2, j)
 """
 
 from __future__ import annotations

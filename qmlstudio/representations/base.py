@@ -48,6 +48,21 @@ class Features:
             return self.array[index : index + 1]
         return self.array[self.offsets[index] : self.offsets[index + 1]]
 
+    def per_structure(self) -> Array:
+        """(n, d) one row for each structure: the features, or the mean over the atoms of local ones.
+
+        A structure without atoms has a row of zeros.
+        """
+        if self.offsets is None:
+            return self.array
+        starts, sizes = self.offsets[:-1], np.diff(self.offsets)
+        filled = sizes > 0
+        mean = np.zeros((len(sizes), self.array.shape[1]), dtype=self.array.dtype)
+        if filled.any():
+            # empty structures left out, each sum ends where the next begins
+            mean[filled] = np.add.reduceat(self.array, starts[filled], axis=0) / sizes[filled, None]
+        return mean
+
 
 @dataclass(frozen=True, eq=False)
 class Gradients:

@@ -64,12 +64,18 @@ def stages(session: Session, dataset: Dataset, memory_budget: int | None = None)
             raise TooLargeError(
                 f"{representation.title} of {len(structures):,} structures needs {need / 2**30:.1f} GiB, "
                 f"more than the budget of {memory_budget / 2**30:.1f} GiB: take a smaller representation "
-                "(a spectrum), fewer structures, or raise the budget in the preferences"
+                "(a spectrum, an average over the atoms), fewer structures, write them to a file (Represent → Save "
+                "features, or `qmlstudio features`), or raise the budget in the preferences"
             )
         return representation.compute(structures, progress)
 
     def neighbors(inputs: Inputs, progress: Progress) -> Any:
-        return embedding.neighbors(inputs["features"].array, progress)
+        if representation.kernel_only:
+            raise ValueError(
+                f"{representation.title} compares structures by its kernel only: its rows have no distances, so there "
+                "is no map of them; choose another representation for the map"
+            )
+        return embedding.neighbors(inputs["features"].per_structure(), progress)
 
     def layout(inputs: Inputs, progress: Progress) -> Any:
         return embedding.layout(inputs["neighbors"], progress)
