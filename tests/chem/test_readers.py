@@ -71,7 +71,7 @@ def test_missing_unreadable_and_odd_names(tmp_path: Path) -> None:
         open_dataset("a\0b")
     with pytest.raises(DataError):
         open_dataset("builtin:none")
-    with pytest.raises(DataError, match="no xyz files"):
+    with pytest.raises(DataError, match="no xyz, CIF or POSCAR files"):
         open_dataset(tmp_path)
     if os.geteuid() != 0:
         secret = tmp_path / "secret.xyz"

@@ -10,6 +10,8 @@ from pathlib import Path
 from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.readers.archives import read_archive, read_folder, read_xyz_files, read_zip
+from qmlstudio.chem.readers.crystals import ENDINGS as CRYSTAL_ENDINGS
+from qmlstudio.chem.readers.crystals import is_cif, is_poscar, read_crystals
 from qmlstudio.chem.readers.npz import read_npz
 from qmlstudio.chem.readers.sdf import read_sdf
 from qmlstudio.chem.readers.smiles import parses, read_smiles, read_smiles_text, read_table, sniff_delimiter
@@ -89,11 +91,15 @@ def _is_smiles(head: bytes) -> bool:
 
 FORMATS: tuple[Format, ...] = (
     Format("NumPy archive (sGDML, MD17, rMD17)", (".npz",), _is_npz, read_npz),
-    Format("zip of xyz files", (".zip",), _is_zip, read_zip),
+    Format("zip of xyz or CIF files", (".zip",), _is_zip, read_zip),
     Format(
-        "tar of xyz files", (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz"), _is_tar, read_archive
+        "tar of xyz or CIF files",
+        (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz"),
+        _is_tar,
+        read_archive,
     ),
     Format("xyz, extended xyz", (".xyz", ".extxyz", ".exyz"), _is_xyz, read_xyz),
+    Format("CIF, POSCAR", CRYSTAL_ENDINGS, lambda head: is_cif(head) or is_poscar(head), read_crystals),
     Format("SDF, MOL", (".sdf", ".sd", ".mol"), _is_sdf, read_sdf),
     Format("CSV or TSV with a SMILES column", (".csv", ".tsv"), _is_table, read_table),
     Format("SMILES", (".smi", ".smiles"), _is_smiles, read_smiles),
@@ -208,6 +214,6 @@ def _format_of(stream: ByteStream) -> Format:
         known = "; ".join(f"{f.name} ({', '.join(f.endings)})" for f in FORMATS)
         what = "binary data of an unknown kind" if binary else "text of an unknown kind"
         raise DataError(
-            Problem(str(stream.path), what, f"can be read, also compressed: {known}; a folder of xyz files")
+            Problem(str(stream.path), what, f"can be read, also compressed: {known}; a folder of xyz or CIF files")
         )
     return named

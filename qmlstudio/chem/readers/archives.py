@@ -1,4 +1,4 @@
-"""Many xyz files as one data set: a folder, a tar or zip archive, a list of files; and tables that lie beside them."""
+"""Many xyz or crystal files as one data set: a folder, tar or zip archive, list of files; and tables beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.errors import DataError, Problem
-from qmlstudio.chem.readers import columns
+from qmlstudio.chem.readers import columns, crystals
 from qmlstudio.chem.readers.frames import Collector
 from qmlstudio.chem.readers.streams import ByteStream, lines_of
 from qmlstudio.chem.readers.xyz import Framer, finish, read_stream, stem_of
@@ -150,6 +150,7 @@ class _Files:
         self._names: list[str] = []
         self._tables: list[tuple[str, bytes]] = []
         self._seen: set[str] = set()
+        self._crystals = 0
 
     def wants(self, name: str, size: int) -> bool:
         """Whether a file of that name and size is of use."""
@@ -163,7 +164,7 @@ class _Files:
             )
             return False
         low = base.lower()
-        return low.endswith(XYZ_ENDINGS) or (low.endswith(TABLE_ENDINGS) and size < 1 << 28)
+        return low.endswith(XYZ_ENDINGS + crystals.ENDINGS) or (low.endswith(TABLE_ENDINGS) and size < 1 << 28)
 
     def add(self, name: str, data: bytes) -> None:
         """Take one file."""
@@ -177,6 +178,10 @@ class _Files:
         if b"\0" in data and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
             self.collector.problems.add(where, "not a text file", "check the file")
             return
+        if name.lower().endswith(crystals.ENDINGS):
+            self._crystals += 1
+            crystals.add_crystals(self.collector, where, name, data)
+            return
         # the whole name rides along as identifier until files are sorted and tables matched
         Framer(where, self.collector, name).feed(lines_of(data), final=True)
 
@@ -184,7 +189,7 @@ class _Files:
         """The data set in natural order of the file names, with the columns of the tables."""
         if self.collector.count == 0 and not len(self.collector.problems):
             seen = ", ".join(sorted(e for e in self._seen if e)) or "nothing"
-            text = f"there are no xyz files in it (found: {seen})"
+            text = f"there are no xyz, CIF or POSCAR files in it (found: {seen})"
             raise DataError(Problem(self._where, text, "open one of its files instead"))
         data = finish(self.collector, name, self._where)
         names = [str(n) for n in data.identifiers]
@@ -196,7 +201,8 @@ class _Files:
         for title, content in self._tables:
             _add_table(properties, names, title, content)
         short = np.array([_identifier(n) for n in names], dtype=np.str_)
-        source = replace(data.source, format=f"{data.source.format} files")
+        kind = "CIF or POSCAR" if self._crystals else data.source.format
+        source = replace(data.source, format=f"{kind} files")
         return replace(data, properties=properties, identifiers=short, source=source)
 
 
@@ -206,7 +212,7 @@ def _identifier(name: str) -> str:
     if not colon or not number.isdecimal():
         path, number = name, ""
     base = path.replace("\\", "/").rpartition("/")[2]
-    if not base.lower().endswith(XYZ_ENDINGS):
+    if not base.lower().endswith(XYZ_ENDINGS + crystals.ENDINGS):
         return name
     return stem_of(base) + (f":{number}" if number else "")
 

@@ -333,6 +333,6 @@ def stem_of(name: str) -> str:
 # fmt: off
 _ENDINGS = frozenset((
     "xyz", "extxyz", "exyz", "txt", "dat", "sdf", "sd", "mol", "smi", "smiles", "csv", "tsv", "npz", "tar", "tgz",
-    "zip", "gz", "bz2", "xz",
+    "zip", "gz", "bz2", "xz", "cif", "poscar", "vasp", "contcar",
 ))
 # fmt: on
