@@ -103,8 +103,8 @@ def test_several_frames_in_one_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_to_read(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(DataError, match=r"no xyz, CIF or POSCAR files in it \(found: \.cif\)"):
-        open_dataset(make(tmp_path, kind, {"a.cif": "data_"}))
+    with pytest.raises(DataError, match=r"no xyz, CIF or POSCAR files in it \(found: \.h5\)"):
+        open_dataset(make(tmp_path, kind, {"a.h5": "data_"}))
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
