@@ -93,9 +93,16 @@ def perceive_bonds(numbers: Any, positions: Any, cell: Any = None) -> Bonds:
     if cell is not None and np.asarray(cell).any():
         pairs, shifts = _periodic_pairs(z, r, np.asarray(cell, dtype=np.float64))
     else:
-        pairs = _uncrowded(z, r, _pairs(z, r))
+        pairs = bonded_pairs(z, r)
         shifts = np.zeros((len(pairs), 3), np.int32)
     return Bonds(pairs, _orders(z, pairs), shifts, len(z))
+
+
+def bonded_pairs(numbers: Any, positions: Any) -> NDArray[np.int32]:
+    """The pairs (m, 2) of :func:`perceive_bonds` of a molecule, without the search for their orders."""
+    z = np.minimum(np.asarray(numbers, dtype=np.int64), len(_RADII) - 1)
+    r = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+    return _uncrowded(z, r, _pairs(z, r))
 
 
 def fragment_of(bonds: Bonds, atom: int) -> NDArray[np.int64]:

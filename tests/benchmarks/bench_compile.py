@@ -59,7 +59,7 @@ def run(peers_python: str | None) -> list[Row]:
             Row(
                 work=f"all {len(times)} representations once, {title}",
                 ours_us=(values + gradients) * 1e6,
-                note=f"values {values:.1f} s, gradients {gradients:.1f} s (asked: < {limit} s in all); longest: {listed} s",
+                note=f"values {values:.1f} s, gradients {gradients:.1f} s (asked: < {limit} s); longest: {listed} s",
             )
         )
     return rows
