@@ -5,14 +5,48 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
+from qmlstudio.representations.acsf import ACSF
+from qmlstudio.representations.aev import AEV
+from qmlstudio.representations.atomic_coulomb import AtomicCoulombMatrix
 from qmlstudio.representations.bag_of_bonds import BagOfBonds
+from qmlstudio.representations.baml import BAML
 from qmlstudio.representations.base import Features, Layout, Representation, check_fits
+from qmlstudio.representations.baselines import Composition, Maccs, Morgan, RdkitDescriptors
 from qmlstudio.representations.coulomb import CoulombMatrix
+from qmlstudio.representations.fchl18 import FCHL18
+from qmlstudio.representations.fchl19 import FCHL19
+from qmlstudio.representations.lmbtr import LMBTR
+from qmlstudio.representations.mbtr import MBTR
+from qmlstudio.representations.periodic_matrices import EwaldMatrix, SineMatrix
+from qmlstudio.representations.scattering import Scattering
+from qmlstudio.representations.slatm import SLATM
 
 ENTRY_POINTS = "qmlstudio.representations"
 """Group under which other packages register ``name = module:Class``."""
 
-REGISTRY: dict[str, type[Representation]] = {r.name: r for r in (CoulombMatrix, BagOfBonds)}
+REGISTRY: dict[str, type[Representation]] = {
+    r.name: r
+    for r in (
+        CoulombMatrix,
+        SineMatrix,
+        EwaldMatrix,
+        AtomicCoulombMatrix,
+        BagOfBonds,
+        BAML,
+        SLATM,
+        FCHL18,
+        FCHL19,
+        ACSF,
+        AEV,
+        MBTR,
+        LMBTR,
+        Scattering,
+        Composition,
+        Morgan,
+        Maccs,
+        RdkitDescriptors,
+    )
+}
 """Registry name → class, in the order of the menus; :func:`load_plugins` adds those of other packages at the end."""
 
 
@@ -54,13 +88,29 @@ def from_dict(data: dict[str, Any]) -> Representation:
 
 
 __all__ = [
+    "ACSF",
+    "AEV",
+    "BAML",
     "ENTRY_POINTS",
+    "FCHL18",
+    "FCHL19",
+    "LMBTR",
+    "MBTR",
     "REGISTRY",
+    "SLATM",
+    "AtomicCoulombMatrix",
     "BagOfBonds",
+    "Composition",
     "CoulombMatrix",
+    "EwaldMatrix",
     "Features",
     "Layout",
+    "Maccs",
+    "Morgan",
+    "RdkitDescriptors",
     "Representation",
+    "Scattering",
+    "SineMatrix",
     "check_fits",
     "from_dict",
     "get",

@@ -2,6 +2,9 @@
 
 :func:`exp` is for plain loops over contiguous arrays (``out[k] += w * exp(a * x[k])``), which LLVM turns into vector
 instructions by itself; :func:`exp_lanes` is the same for the vectors of ``_simd``. Both emit the same instructions.
+
+Never in a function with ``fastmath`` "reassoc" (or True): numba puts the flag on all instructions of a function, and
+LLVM then cancels the addition that rounds, so that the result is wrong without a word.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from qmlstudio.chem.elements import SYMBOLS
 from qmlstudio.chem.structures import Species, Structure, Structures
 from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress
-from qmlstudio.representations.base import Array, Features, Layout, Representation, columns_for
-from qmlstudio.representations.coulomb import UNIT_CHOICES, length, self_terms, value_unit
+from qmlstudio.representations.base import Array, Features, Gradients, Layout, Representation, columns_for
+from qmlstudio.representations.matrices import UNIT_CHOICES, length, self_terms, value_unit
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,10 @@ class BagOfBonds(Representation):
         "have the same set of distances."
     )
     counts_matter: ClassVar[bool] = True
+    formula: ClassVar[tuple[str, ...]] = (
+        r"B_{ab} = \mathrm{sort} \left\{ Z_i Z_j / |\mathbf{R}_i - \mathbf{R}_j| : Z_i = a, Z_j = b \right\}",
+        r"B_{a} = \left\{ \frac{1}{2} Z_i^{2.4} : Z_i = a \right\}",
+    )
     reference: ClassVar[str] = "K. Hansen et al., J. Phys. Chem. Lett. 6, 2326 (2015), doi:10.1021/acs.jpclett.5b00831"
 
     length_unit: str = param("bohr", label="Length unit", choices=UNIT_CHOICES, help="Unit of the distances in Z·Z′/r.")
@@ -169,6 +173,61 @@ class BagOfBonds(Representation):
         if bad >= 0:
             raise _drive.coincident(structures, bad)
         return Features(array, self, species)
+
+    @property
+    def has_gradient(self) -> bool:
+        """Always."""
+        return True
+
+    def gradient(
+        self,
+        structures: Structures,
+        progress: Progress = SILENT,
+        *,
+        species: Species | None = None,
+        out: Array | None = None,
+        threads: int | None = None,
+    ) -> Gradients:
+        """See :meth:`Representation.gradient`; blocks (1, N, 3, size) in Ha/Å or e²/Å².
+
+        An entry's derivative is that of the pair that stands there. Where two entries of a bag are equal, features
+        have a kink: then each of the two columns has the derivative of one of both pairs, and their sum is right.
+        """
+        from qmlstudio.representations import _drive
+        from qmlstudio.representations import _matrix_gradients as loops
+
+        species = columns_for(structures, species)
+        _drive.check_positions(structures)
+        gradients = Gradients.empty(structures.sizes, self.size(species), False, out)
+        of_pairs = [(bag.first, bag.second, bag.start) for bag in bags(species) if bag.second]
+        table = np.array(of_pairs, dtype=np.int64).reshape(-1, 3)
+        largest = max((bag.stop - bag.start for bag in bags(species)), default=0)
+        data = (
+            _drive.frozen(structures.numbers, np.uint8),
+            _drive.frozen(structures.positions, np.float64),
+            _drive.frozen(structures.offsets, np.int64),
+        )
+        unit, starts, columns, flat = length(self.length_unit), gradients.starts, gradients.columns, gradients.array
+
+        def run(start: int, stop: int, step: int, work: NDArray[np.float64]) -> int:
+            pairs = np.empty((3, largest), dtype=np.int64)
+            return int(
+                loops.bag_gradient_loop(*data, start, stop, step, unit, table, starts, columns, pairs, work, flat)
+            )
+
+        mean = len(structures.numbers) / max(len(structures), 1)
+        bad = _drive.drive(
+            run,
+            len(structures),
+            largest,
+            mean**2 * 0.1 + mean * columns * 3e-3,
+            progress,
+            self.title,
+            _drive.thread_count(threads),
+        )
+        if bad >= 0:
+            raise _drive.coincident(structures, bad)
+        return gradients
 
     def layout(self, structure: Structure, species: Species) -> Layout:
         """Bags as groups of bars; each entry with the atom or the pair of atoms that it belongs to."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from limits import bound, flop_rate, write_rate
 from molecules import PREPARE as MOLECULES
 from molecules import molecules, same
 from table import Peer, Row, paired
@@ -70,6 +71,21 @@ def same_bags(structures: Structures) -> Callable[[Any, Any], str]:
     return compare
 
 
+def limit(representation: Representation, structures: Structures) -> float:
+    """Seconds: 12 operations for each pair, those of eigenvalues or of the sorting network, and writing."""
+    sizes = structures.sizes.astype(float)
+    pairs = sizes * (sizes - 1) / 2
+    flops = 12 * pairs
+    if representation == CoulombMatrix(permutation="eigenspectrum", order=getattr(representation, "order", "absolute")):
+        # Householder reduction; some two sweeps of twenty operations for each eigenvalue
+        flops += 4 / 3 * sizes**3 + 20 * sizes**2
+    elif isinstance(representation, BagOfBonds):
+        # merge exchange: n log² n / 4 comparators of two operations, in bags of a third of the pairs or so
+        flops += pairs * np.log2(np.maximum(pairs / 3, 2)) ** 2 / 2
+    written = 8.0 * representation.size(structures.species) * len(structures)
+    return float(flops.sum()) / flop_rate() + written / write_rate()
+
+
 def run(peers_python: str | None) -> list[Row]:
     """One row for each pair; and how much two threads give."""
     name, structures = molecules()
@@ -94,8 +110,17 @@ def run(peers_python: str | None) -> list[Row]:
                 timing = paired(lambda r=representation: r.compute(structures, threads=1), peer.task(code))
                 peer.run(code)
                 agreement = compare(representation.compute(structures).array, peer.fetch("result"))
-                title = f"{work}: {name}, {n:,} molecules, each"
-                rows.append(timing.row(title, peer.version(package), n, agreement=agreement, demand=demand))
+                rows.append(
+                    timing.row(
+                        f"{work}: {name}, {n:,} molecules, each",
+                        peer.version(package),
+                        n,
+                        agreement=agreement,
+                        demand=demand,
+                        columns=representation.size(structures.species),
+                        bound=bound(timing.ours, limit(representation, structures), "arithmetic, writing"),
+                    )
+                )
     copies = structures.take(np.tile(np.arange(n), 5))
     for representation, work in ((packed, "Coulomb matrix by row norm"), (absolute, "eigenvalues"), (bob, "bags")):
         out = np.zeros((len(copies), representation.size(copies.species)))
@@ -104,5 +129,6 @@ def run(peers_python: str | None) -> list[Row]:
             lambda r=representation, out=out: r.compute(copies, out=out, threads=1),
         )
         title = f"{work}: two threads against one, {len(copies):,} molecules, each"
-        rows.append(timing.row(title, "ours, one thread", len(copies), demand=1.7))
+        columns = representation.size(copies.species)
+        rows.append(timing.row(title, "ours, one thread", len(copies), demand=1.7, columns=columns))
     return rows

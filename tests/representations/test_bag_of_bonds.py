@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from finite_differences import check_gradient
 from reference_molecules import coulomb, golden, golden_species, golden_structures, named, one, random_structures
 
 from qmlstudio.chem.structures import Species, Structures
@@ -101,3 +102,24 @@ def test_columns() -> None:
     assert [bag.title for bag in found] == ["H", "H–H", "C–H", "F–H", "C", "C–C", "C–F", "F"]
     assert found[-1].stop == BagOfBonds().size(species) == 28
     assert [bag.stop for bag in found[:-1]] == [bag.start for bag in found[1:]]
+
+
+@pytest.mark.parametrize("unit", ["bohr", "angstrom"])
+def test_gradients(unit: str) -> None:
+    structures = random_structures(8, seed=33, high=7)
+    check_gradient(BagOfBonds(length_unit=unit), structures)
+
+
+def test_gradients_follow_the_order_of_a_long_bag() -> None:
+    structures = random_structures(2, seed=34, low=40, high=40)
+    representation, species = BagOfBonds(), structures.species
+    gradients = representation.gradient(structures)
+    for index, structure in enumerate(structures):
+        layout, block = representation.layout(structure, species), gradients.of(index)[0]
+        for column, atoms in enumerate(layout.atoms):
+            moving = np.flatnonzero(np.abs(block[:, :, column]).max(axis=1))
+            assert set(moving) == (set(atoms) if len(atoms) == 2 else set())
+    broken = structures.positions.copy()
+    broken[3] = broken[9]
+    with pytest.raises(ValueError, match="lie at the same place"):
+        representation.gradient(Structures(structures.numbers, broken, structures.offsets))

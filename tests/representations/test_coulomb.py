@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from finite_differences import check_gradient
 from reference_molecules import coulomb, golden, golden_species, golden_structures, named, one, random_structures
 
 from qmlstudio.chem.structures import Species, Structures
 from qmlstudio.chem.units import BOHR
 from qmlstudio.progress import Progress
 from qmlstudio.representations import CoulombMatrix
+from qmlstudio.representations.matrices import normal_noise
 
 # reference, our parameters; values are for n_max = 12
 PEERS: list[tuple[str, dict[str, Any]]] = [
@@ -151,3 +153,72 @@ def test_labels() -> None:
     layout = CoulombMatrix().layout(named("water"), species)
     assert layout.row_labels == ("O1", "H2", "H3")
     assert layout.atoms == ((0,), (1, 0), (1,), (2, 0), (2, 1), (2,))
+
+
+def test_noisy_order() -> None:
+    structures = random_structures(40, seed=24, low=4)
+    plain, n = CoulombMatrix(packed=False), structures.species.n_max
+    noisy = CoulombMatrix(packed=False, permutation="random", sigma=20.0, seed=3)
+    array = noisy.compute(structures, threads=2).array
+    # the same matrices, rows and columns in another order, which only the seed decides
+    for row, other in zip(array, plain.compute(structures).array, strict=True):
+        np.testing.assert_array_equal(np.sort(row), np.sort(other))
+        square = row.reshape(n, n)
+        np.testing.assert_array_equal(square, square.T)
+    assert (array != plain.compute(structures).array).any(axis=1).mean() > 0.5
+    np.testing.assert_array_equal(noisy.compute(structures.take([7]), species=structures.species).array[0], array[7])
+    assert (noisy.with_values(seed=4).compute(structures).array != array).any(axis=1).mean() > 0.5
+    turned = Structures(structures.numbers, structures.positions[:, [1, 2, 0]], structures.offsets)
+    np.testing.assert_allclose(noisy.compute(turned).array, array, rtol=1e-12, atol=0)
+    np.testing.assert_array_equal(
+        noisy.with_values(sigma=0.0).compute(structures).array, plain.compute(structures).array
+    )
+    # rows are in the order of norm + noise: with the noise of a large set its spread is sigma
+    layout = noisy.layout(structures[0], structures.species)
+    assert sorted(layout.row_labels) == sorted(f"{s}{i + 1}" for i, s in enumerate(structures[0].symbols))
+    assert noisy.invariances == {"translation", "rotation", "reflection"}
+
+
+def test_noise_is_normal() -> None:
+    structures = random_structures(400, seed=25)
+    structures = structures.take(np.tile(np.arange(400), 2))
+    draws = np.concatenate([normal_noise(structures, seed) for seed in range(20)])
+    assert abs(draws.mean()) < 0.02
+    assert draws.std() == pytest.approx(1.0, abs=0.02)
+    assert (draws**4).mean() == pytest.approx(3.0, abs=0.2)
+    half = len(normal_noise(structures, 0)) // 2
+    np.testing.assert_array_equal(normal_noise(structures, 0)[:half], normal_noise(structures, 0)[half:])
+    assert abs(np.corrcoef(normal_noise(structures, 0)[:half], normal_noise(structures, 1)[:half])[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("unit", ["bohr", "angstrom"])
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("permutation", ["none", "sorted_l2", "random"])
+def test_gradients_of_matrices(permutation: str, packed: bool, unit: str) -> None:
+    structures = random_structures(6, seed=26, high=6)
+    check_gradient(CoulombMatrix(permutation=permutation, packed=packed, length_unit=unit), structures)
+
+
+@pytest.mark.parametrize("unit", ["bohr", "angstrom"])
+@pytest.mark.parametrize("order", ["absolute", "signed"])
+def test_gradients_of_eigenvalues(order: str, unit: str) -> None:
+    structures = random_structures(6, seed=27, high=6)
+    check_gradient(CoulombMatrix(permutation="eigenspectrum", order=order, length_unit=unit), structures, 3e-7)
+
+
+def test_gradients_at_a_degeneracy_add_up() -> None:
+    # three H at the corners of a triangle: two eigenvalues are equal
+    angles = 2 * np.pi * np.arange(3) / 3
+    triangle = one([1] * 3, np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1))
+    representation = CoulombMatrix(permutation="eigenspectrum")
+    values = representation.compute(triangle).array[0]
+    assert values[1] == pytest.approx(values[2], rel=1e-12)
+    block = representation.gradient(triangle).of(0)[0]
+    # the trace is constant
+    assert np.abs(block.sum(axis=2)).max() < 1e-12
+    with pytest.raises(ValueError, match="out has shape"):
+        representation.gradient(triangle, out=np.empty(3))
+    empty = Structures.from_lists([[], [1]], [[], [[0, 0, 0]]])
+    assert not representation.gradient(empty).array.any()
+    with pytest.raises(ValueError, match="lie at the same place"):
+        representation.gradient(one([1, 1], [[0, 0, 0], [0, 0, 0]]))
