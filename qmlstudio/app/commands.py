@@ -53,7 +53,17 @@ def _(text: str) -> str:
     return text
 
 
-MENUS = (_("&File"), _("&Edit"), _("&Data"), _("&Map"), _("&Structure"), _("F&igure"), _("&View"), _("&Help"))
+MENUS = (
+    _("&File"),
+    _("&Edit"),
+    _("&Data"),
+    _("&Represent"),
+    _("&Map"),
+    _("&Structure"),
+    _("F&igure"),
+    _("&View"),
+    _("&Help"),
+)
 
 COMMANDS: tuple[Command, ...] = (
     Command(id="open", menu="&File", text=_("&Open…"), shortcut="Ctrl+O", tip=_("Open structures or a session")),
@@ -99,6 +109,27 @@ COMMANDS: tuple[Command, ...] = (
         id="problems", menu="&Data", text=_("&Problems of this data set…"), tip=_("What of the file could not be used")
     ),
     Command(id="properties", menu="&Data", text=_("Data set &information…")),
+    # the representations themselves stand below these: see qmlstudio.app.represent
+    Command(
+        id="about_representation",
+        menu="&Represent",
+        text=_("&What is this representation?"),
+        shortcut="F1",
+        tip=_("Formula, parameters, literature of the present representation"),
+    ),
+    Command(
+        id="difference",
+        menu="&Represent",
+        text=_("&Difference to the pinned structure"),
+        shortcut="Ctrl+D",
+        tip=_("Draw the features' difference to the structure pinned last, or the values again"),
+    ),
+    Command(
+        id="save_features",
+        menu="&Represent",
+        text=_("&Save features…"),
+        tip=_("Write the features of all structures to a file, however large"),
+    ),
     Command(id="reset_map", menu="&Map", text=_("Show &all points"), tip=_("Reset the map's range")),
     Command(id="tool_pan", menu="&Map", text=_("&Pan tool"), separator=True),
     Command(id="tool_lasso", menu="&Map", text=_("&Lasso tool")),

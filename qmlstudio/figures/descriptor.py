@@ -1,4 +1,4 @@
-"""A structure's features as a publication figure, drawn as what they are: matrix, spectrum, bags or curves."""
+"""A structure's features as a publication figure, drawn as what they are: matrix, spectrum, bags or panels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmlstudio.chem.elements import NUMBERS
+from qmlstudio.figures.panels import LINE_COLORS, draw_panels
 from qmlstudio.figures.presets import POINTS_PER_CM, FigureSpec
 from qmlstudio.figures.scales import ColorScale, clean_number, linear_width, log_low, readable_scale
 from qmlstudio.figures.style import GREY, element_color, freeze, new_figure, styled, text_on
@@ -17,7 +18,6 @@ from qmlstudio.representations.base import Layout
 
 Array = NDArray[Any]
 
-_GROUP_COLORS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#787878")
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 
 
@@ -63,13 +63,25 @@ def descriptor_figure(
     ValueError
         When the row does not fit the layout.
     """
-    spec = spec if spec is not None else FigureSpec(aspect=0.9 if layout.kind == "matrix" else 0.6)
+    spec = spec if spec is not None else FigureSpec(aspect={"matrix": 0.9, "panels": 1.0}.get(layout.kind, 0.6))
     values = np.asarray(row, dtype=np.float64)
     with styled(spec):
         figure = new_figure(spec)
         if layout.kind == "matrix":
             # the layout does not know of the chips round the labels
             figure.get_layout_engine().set(rect=(0.015, 0.0, 0.985, 1.0))
+        if layout.kind == "panels":
+            quantity = _unit(quantity, layout.unit)
+            hidden = draw_panels(figure, layout.panels, values.ravel(), quantity, lut, spec, padding)
+            lines = [title] if title else []
+            if hidden:
+                lines.append(f"the strongest panels; {hidden} weaker ones are not shown")
+            if lines:
+                figure.suptitle("\n".join(lines), fontsize=spec.text_size)
+            if panel:
+                figure.text(0.01, 0.99, panel, fontweight="bold", fontsize=spec.text_size + 1, ha="left", va="top")
+            freeze(figure)
+            return figure
         axes = figure.add_subplot()
         if title:
             axes.set_title(title)
@@ -79,10 +91,8 @@ def descriptor_figure(
             _matrix(figure, axes, layout, values, lut, _unit(quantity, layout.unit), spec, padding)
         elif layout.kind == "spectrum":
             _spectrum(axes, layout, values.ravel(), labels, _unit(quantity, layout.unit), padding)
-        elif layout.kind == "bags":
-            _bags(axes, layout, values.ravel(), _unit(quantity, layout.unit), spec, padding)
         else:
-            _curves(axes, layout, values.ravel(), _unit(quantity, layout.unit))
+            _bags(axes, layout, values.ravel(), _unit(quantity, layout.unit), spec, padding)
         freeze(figure)
     return figure
 
@@ -245,7 +255,7 @@ def _spectrum(axes: Any, layout: Layout, values: Array, labels: Sequence[str], l
         return
     base = _value_axis(axes, values, label)
     places = np.arange(1, len(values) + 1)
-    _bars(axes, places, values, base, _GROUP_COLORS[0])
+    _bars(axes, places, values, base, LINE_COLORS[0])
     axes.set_xlim(0.3, len(values) + 0.7)
     if len(labels) >= len(values) and len(values) <= 12:
         # the unit stands at the other axis
@@ -286,7 +296,7 @@ def _bags(axes: Any, layout: Layout, values: Array, label: str, spec: FigureSpec
             place + 0.5 * (width - len(bag)) + np.arange(len(bag)) + 0.5,
             bag,
             base,
-            _GROUP_COLORS[k % len(_GROUP_COLORS)],
+            LINE_COLORS[k % len(LINE_COLORS)],
         )
         middles.append(place + width / 2)
         widths.append(width + gap)
@@ -298,26 +308,3 @@ def _bags(axes: Any, layout: Layout, values: Array, label: str, spec: FigureSpec
     )
     axes.set_xticks(middles, titles, rotation=90 if upright else 0)
     axes.tick_params(axis="x", length=0)
-
-
-def _curves(axes: Any, layout: Layout, values: Array, label: str) -> None:
-    groups = layout.groups or (("", 0, len(values)),)
-    drawn = [(t, values[a:b]) for t, a, b in groups if values[a:b].any()]
-    if not drawn:
-        _empty(axes)
-        return
-    for k, (title, curve) in enumerate(drawn):
-        style = ("-", "--", ":")[k // len(_GROUP_COLORS) % 3]
-        axes.plot(np.arange(len(curve)), curve, style, color=_GROUP_COLORS[k % len(_GROUP_COLORS)], label=title)
-    axes.margins(x=0.01)
-    axes.set_xlabel("grid point")
-    axes.set_ylabel(label)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    if any(title for title, _ in drawn):
-        axes.figure.legend(
-            *axes.get_legend_handles_labels(),
-            loc="outside lower left",
-            ncols=max(1, min(len(drawn), 6)),
-            handlelength=1.4,
-        )

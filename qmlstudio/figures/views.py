@@ -19,6 +19,7 @@ from qmlstudio.figures.structure import Drawing, structure_figure
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.representations.base import Features
 from qmlstudio.session.coloring import color_scale, palette
+from qmlstudio.session.description import Row, describe
 from qmlstudio.session.session import Session
 
 View = Literal["map", "structure", "descriptor"]
@@ -39,6 +40,8 @@ def view_figure(
     picked: tuple[int, ...] = (),
     limits: tuple[float, float, float, float] | None = None,
     panel: str = "",
+    row: Row = "heavy",
+    compared: int | None = None,
 ) -> Any:
     """Draw a view of a session for print.
 
@@ -59,6 +62,10 @@ def view_figure(
         Atoms whose distance, angle or dihedral is drawn.
     limits : (x0, x1, y0, y1), optional
         The part of the map to show; all of it when not given.
+    row : int, "heavy" or "mean"
+        Of a local representation: an atom's row, that of the first atom that is no hydrogen, the mean of all.
+    compared : int, optional
+        The structure whose features are subtracted.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def view_figure(
         raise ValueError("no structure is active: choose one first")
     if view == "structure":
         return _structure(session, dataset, spec, rotation, image, picked, panel)
-    return _descriptor(session, dataset, results, spec, panel)
+    return _descriptor(session, dataset, results, spec, panel, row, compared)
 
 
 def view_caption(view: View, session: Session, dataset: Dataset) -> str:
@@ -183,23 +190,42 @@ def _structure(
     return structure_figure(drawing_of(session, dataset, active, rotation, picked), spec=spec, title=title, panel=panel)
 
 
-def _descriptor(session: Session, dataset: Dataset, results: Mapping[str, Any], spec: FigureSpec, panel: str) -> Any:
+def _descriptor(
+    session: Session,
+    dataset: Dataset,
+    results: Mapping[str, Any],
+    spec: FigureSpec,
+    panel: str,
+    row: Row,
+    compared: int | None,
+) -> Any:
     active = session.selection.active
     assert active is not None
     representation, species = session.representation, dataset.structures.species
+    structure = dataset.structures[active]
     features = results.get("features")
-    if isinstance(features, Features) and features.representation == representation and not representation.local:
-        row = np.asarray(features.array[active], dtype=np.float64)
+    title = f"{dataset.identifiers[active]}: {representation.title}"
+    known = isinstance(features, Features) and features.representation == representation
+    if isinstance(features, Features) and known and not representation.local and compared is None:
+        values = np.asarray(features.array[active], dtype=np.float64)
+        layout = representation.layout(structure, species)
     else:
-        one = representation.compute(dataset.structures.take([active]), species=species, threads=1)
-        row = np.asarray(one.array[0], dtype=np.float64)
-    layout = representation.layout(dataset.structures[active], species)
+        other = dataset.structures[compared] if compared is not None else None
+        described = describe(representation, structure, species, row, other)
+        values, layout = described.row, described.layout
+        if representation.local:
+            centre = described.centre
+            where = "mean of all atoms" if centre is None else f"atom {structure.symbols[centre]}{centre + 1}"
+            title += f", {where}"
+        if described.reference is not None and compared is not None:
+            values = values - described.reference
+            title += f", difference to {dataset.identifiers[compared]}"
     return descriptor_figure(
         layout,
-        np.asarray(representation.unpack(row, species)),
+        np.asarray(representation.unpack(values, species)),
         spec=spec,
         labels=representation.labels(species),
         lut=palette(session.coloring.palette),
-        title=f"{dataset.identifiers[active]}: {representation.title}",
+        title=title,
         panel=panel,
     )

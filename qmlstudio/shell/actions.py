@@ -12,6 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from qmlstudio import __version__
+from qmlstudio.app import represent
 from qmlstudio.app.commands import COMMANDS
 from qmlstudio.app.jobs import Job
 from qmlstudio.session.search import search
@@ -185,6 +186,47 @@ class Actions(QObject):
             html += f"<tr><td><b>{name}</b></td><td>{p.unit}</td><td>{p.target}</td><td>{p.description}</td></tr>"
         TextDialog(dataset.name, html + "</table>", self._window, rich=True).show()
 
+    # -- represent
+
+    def on_represent(self, name: str) -> None:
+        """Choose a representation; :mod:`qmlstudio.app.represent` makes a command of each."""
+        self._window.descriptor_view.choose(name)
+
+    def on_about_representation(self) -> None:
+        self._window.descriptor_view.show_about()
+
+    def on_difference(self) -> None:
+        if not self._store.session.pins:
+            text = self.tr("Pin a structure first (Ctrl+click on the map, or Ctrl+P): the difference is taken to it.")
+            self._window.statusBar().showMessage(text, 6000)
+        self._window.descriptor_view.toggle_difference()
+
+    def on_save_features(self) -> None:
+        dataset, window = self._store.dataset, self._window
+        if dataset is None:
+            return
+        representation = self._store.session.representation
+        need = representation.memory(dataset.structures, np.float32) / 2**20
+        start = Path(window.preferences.last_folder) / f"{dataset.name}_{representation.name}.npy"
+        path, _ = QFileDialog.getSaveFileName(
+            window,
+            self.tr("Save features ({:,.1f} MiB, 32-bit numbers)").format(need),
+            str(start),
+            self.tr("NumPy arrays (*.npy)"),
+        )
+        if path:
+            path = path if path.endswith(".npy") else f"{path}.npy"
+            window.runner.submit(
+                Job(
+                    key=f"features {path}",
+                    slot="features file",
+                    title=self.tr("Save {}").format(Path(path).name),
+                    compute=partial(_save_features, representation, dataset, path),
+                    done=partial(self._on_exported, path),
+                    failed=self._on_export_failed,
+                )
+            )
+
     # -- map
 
     def on_reset_map(self) -> None:
@@ -295,7 +337,8 @@ class Actions(QObject):
 
     def _commands(self, text: str) -> list[tuple[str, str, Any]]:
         actions = self._window.actions_by_id
-        found = [c for c in matching_commands(text, COMMANDS) if c.id in actions and actions[c.id].isEnabled()]
+        table = (*COMMANDS, *represent.commands())
+        found = [c for c in matching_commands(text, table) if c.id in actions and actions[c.id].isEnabled()]
         return [(c.title.replace("&", ""), c.shortcut, actions[c.id].trigger) for c in found]
 
     def on_shortcuts(self) -> None:
@@ -318,3 +361,9 @@ def _export(dataset: Any, path: str, progress: Any) -> None:
         write_csv(dataset, path)
     else:
         write_extxyz(dataset, path)
+
+
+def _save_features(representation: Any, dataset: Any, path: str, progress: Any) -> None:
+    from qmlstudio.session.feature_files import write_features
+
+    write_features(representation, dataset, path, progress)

@@ -139,6 +139,8 @@ class ExportDialog(QDialog):
         options["mark_active"] = self._active.isChecked()
         if view == "map" and self._visible_part.isChecked():
             options["limits"] = window.map_view.scatter.range
+        if view == "descriptor":
+            options |= window.descriptor_view.figure_options()
         if view == "structure":
             canvas = window.structure_view.canvas
             options["rotation"] = window.structure_view.rotation

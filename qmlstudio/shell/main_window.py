@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,29 +11,26 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, QMimeData, QPoint, Qt, QTimer
 from PySide6.QtGui import (
-    QAction,
-    QActionGroup,
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
-    QKeySequence,
     QPaintEvent,
 )
 from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QMainWindow, QMenu, QMessageBox, QSplitter
 
+from qmlstudio.app import represent
 from qmlstudio.app.autosave import Recovery, discard, find_recoverable
-from qmlstudio.app.commands import COMMANDS, CONTEXT, MENUS
 from qmlstudio.app.documents import Documents
 from qmlstudio.app.jobs import JobRunner
 from qmlstudio.app.pipeline import Pipeline
 from qmlstudio.app.preferences import Preferences
 from qmlstudio.app.stalls import StallMeter
 from qmlstudio.app.store import Store
-from qmlstudio.chem.builtin import BUILTIN
 from qmlstudio.session.cache import Cache
 from qmlstudio.shell.actions import Actions
 from qmlstudio.shell.dialogs import error_box
+from qmlstudio.shell.menus import Menus
 from qmlstudio.shell.theme import ThemeSwitch
 from qmlstudio.shell.warm_up import warm_up_job
 from qmlstudio.views.dataset import DatasetView
@@ -41,6 +39,7 @@ from qmlstudio.views.jobs import JobStatus, JobsView
 from qmlstudio.views.map import MapView
 from qmlstudio.views.structure import StructureView
 
+log = logging.getLogger("qmlstudio.window")
 FIRST = "builtin:qm9_7"
 LAYOUT_VERSION = 1
 TURN_MS = 10
@@ -67,7 +66,8 @@ class MainWindow(QMainWindow):
         self.stalls = StallMeter(self)
         self._make_panels()
         self.actions_of_commands = Actions(self)
-        self._make_menus()
+        self.menus = Menus(self)
+        self.actions_by_id = self.menus.actions
         self._make_status()
         self._connect()
         self.setAcceptDrops(True)
@@ -76,6 +76,7 @@ class MainWindow(QMainWindow):
         self._set_widths()
         self._default_state = self.saveState(LAYOUT_VERSION)
         self._restore()
+        self.descriptor_view.set_memory_budget(preferences.memory_budget)
         if preferences.lasso_on_plain_drag:
             self.map_view.set_lasso_on_plain_drag(True)
         self._on_switch_changed(switch.is_dark)
@@ -114,47 +115,6 @@ class MainWindow(QMainWindow):
         self.setCorner(Qt.Corner.BottomLeftCorner, left)
         self.setCorner(Qt.Corner.BottomRightCorner, right)
         self.docks["jobs"].hide()
-
-    def _make_menus(self) -> None:
-        menus = {m: self.menuBar().addMenu(_translated(m)) for m in MENUS}
-        self.actions_by_id: dict[str, QAction] = {}
-        self._submenus: dict[str, QMenu] = {}
-        for command in COMMANDS:
-            menu = menus[command.menu]
-            if command.separator:
-                menu.addSeparator()
-            if command.id in ("open_recent", "builtin"):
-                self._submenus[command.id] = menu.addMenu(command.title)
-                continue
-            action = QAction(command.title, self)
-            action.setToolTip(command.tooltip)
-            action.setStatusTip(command.tooltip)
-            action.setCheckable(command.checkable)
-            if command.shortcut:
-                action.setShortcut(QKeySequence(command.shortcut))
-            action.triggered.connect(getattr(self.actions_of_commands, f"on_{command.id}"))
-            menu.addAction(action)
-            self.actions_by_id[command.id] = action
-        # a panel that has the focus handles Esc itself (the lasso in progress, the hover card)
-        self.actions_by_id["clear"].setShortcutContext(Qt.ShortcutContext.WindowShortcut)
-        for name, info in BUILTIN.items():
-            action = self._submenus["builtin"].addAction(info.title)
-            action.setToolTip(info.description)
-            action.triggered.connect(partial(self.open_paths, [f"builtin:{name}"]))
-        self._submenus["builtin"].setToolTipsVisible(True)
-        self._submenus["open_recent"].aboutToShow.connect(self._fill_recent)
-        view = menus["&View"]
-        first = view.actions()[0]
-        for number, dock in enumerate(self.docks.values(), 1):
-            action = dock.toggleViewAction()
-            action.setShortcut(QKeySequence(f"Ctrl+{number}"))
-            view.insertAction(first, action)
-        view.insertSeparator(first)
-        themes = QActionGroup(self)
-        for mode in ("system", "light", "dark"):
-            action = self.actions_by_id[f"theme_{mode}"]
-            action.setChecked(self.preferences.theme == mode)
-            themes.addAction(action)
 
     def _make_status(self) -> None:
         bar = self.statusBar()
@@ -233,7 +193,8 @@ class MainWindow(QMainWindow):
 
     def _begin_jobs(self) -> None:
         self.open_paths(self._files or [FIRST])
-        self.runner.submit(warm_up_job())
+        self.runner.submit(represent.plugins_job(self._on_plugins_loaded))
+        self.runner.submit(warm_up_job(self.store.session.representation.name))
         self._memory_timer.start()
         self._show_memory()
         QTimer.singleShot(0, self._offer_recovery)
@@ -293,11 +254,24 @@ class MainWindow(QMainWindow):
         elif name == "memory_budget":
             self.cache.budget = self.preferences.memory_budget
             self.pipeline.memory_budget = self.preferences.memory_budget
+            self.descriptor_view.set_memory_budget(self.preferences.memory_budget)
             self.pipeline.retry()
         elif name == "lasso_on_plain_drag":
             self.map_view.set_lasso_on_plain_drag(self.preferences.lasso_on_plain_drag)
 
+    def _on_plugins_loaded(self, problems: list[str]) -> None:
+        """Representations of other packages are offered like the rest; broken ones are told, and no more."""
+        self.descriptor_view.show_choices()
+        self.menus.show_representations()
+        for problem in problems:
+            log.warning("%s", problem)
+        if problems:
+            more = self.tr(" (and {} more)").format(len(problems) - 1) if len(problems) > 1 else ""
+            self.statusBar().showMessage(f"⚠ {problems[0]}{more}", 20_000)
+
     def _on_store_changed(self, names: frozenset[str]) -> None:
+        if "representation" in names:
+            self.menus.show_representations()
         if names & {"dataset", "selection"}:
             self._show_status()
         self.setWindowModified(self.store.is_modified)
@@ -390,21 +364,6 @@ class MainWindow(QMainWindow):
             self.tr("Memory of the program; {:,.1f} MiB of it are results kept for reuse").format(results / 2**20)
         )
 
-    def _fill_recent(self) -> None:
-        menu = self._submenus["open_recent"]
-        menu.clear()
-        for recent in self.preferences.recent_files:
-            action = menu.addAction(recent.name)
-            action.setToolTip(recent.path)
-            action.setEnabled(recent.exists)
-            action.triggered.connect(partial(self.open_paths, [recent.path]))
-        menu.setToolTipsVisible(True)
-        if menu.isEmpty():
-            menu.addAction(self.tr("nothing yet")).setEnabled(False)
-        else:
-            menu.addSeparator()
-            menu.addAction(self.tr("Clear"), self.preferences.clear_recent_files)
-
     # -- drag and drop, paste
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -483,10 +442,6 @@ class MainWindow(QMainWindow):
         self.runner.shutdown()
         self.structure_view.stop()
         self.preferences.flush()
-
-
-def _translated(text: str) -> str:
-    return QApplication.translate(CONTEXT, text)
 
 
 def _resident_bytes() -> int:

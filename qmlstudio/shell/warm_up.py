@@ -2,31 +2,73 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from qmlstudio.app.jobs import WARM_UP, Job
 from qmlstudio.progress import Progress
 
-
-def warm_up_job() -> Job:
-    """The job: lowest priority, on the batch lane, since it may enter numba's parallel runtime."""
-    return Job(key="warm-up", slot="warm-up", title="Preparing…", compute=_warm_up, lane="batch", priority=WARM_UP)
+log = logging.getLogger("qmlstudio.warm_up")
 
 
-def _warm_up(progress: Progress) -> None:
-    steps = _steps()
+def warm_up_job(first: str = "") -> Job:
+    """The job: lowest priority, on the batch lane.
+
+    It makes way whenever another comes, between two steps, and then begins again: what was warm stays warm.
+
+    Parameters
+    ----------
+    first : str
+        Registry name of the representation that is on screen, which is needed first.
+    """
+    compute = partial(_warm_up, first)
+    return Job(key="warm-up", slot="warm-up", title="Preparing…", compute=compute, lane="batch", priority=WARM_UP)
+
+
+def _warm_up(first: str, progress: Progress) -> None:
+    steps = _steps(first)
     for number, step in enumerate(steps, 1):
         progress((number - 1) / len(steps), f"Preparing… {number}/{len(steps)}")
-        step()
+        if step.name not in _warm:
+            try:
+                step.run()
+            except (ValueError, ArithmeticError, ImportError) as error:
+                # whoever asks for it will be told; the others are to be ready all the same
+                log.warning("%s could not be prepared: %s", step.name, error)
+            _warm.add(step.name)
     progress(1.0)
 
 
-def _steps() -> list[Callable[[], None]]:
+@dataclass(frozen=True)
+class Step:
+    """Something to be loaded or compiled, once in a process."""
+
+    name: str
+    run: Callable[[], None]
+
+
+_warm: set[str] = set()
+
+
+def _steps(first: str = "") -> list[Step]:
+    """In the order of need: what draws, the representation on screen, the map, then all the others."""
     from qmlstudio.representations import REGISTRY
 
-    return [_bonds, _depiction, _drawing, *(_representation(name) for name in REGISTRY), _embedding, _figures]
+    names = sorted(REGISTRY, key=lambda name: name != first)
+    represent = [Step(name, partial(_representation, name)) for name in names]
+    return [
+        Step("bonds", _bonds),
+        Step("depiction", _depiction),
+        Step("drawing", _drawing),
+        *represent[:1],
+        Step("embedding", _embedding),
+        Step("figures", _figures),
+        *represent[1:],
+    ]
 
 
 def _bonds() -> None:
@@ -48,17 +90,20 @@ def _drawing() -> None:
     raster.warm_up()
 
 
-def _representation(name: str) -> Callable[[], None]:
-    def step() -> None:
-        from qmlstudio.chem.structures import Structures
-        from qmlstudio.representations import REGISTRY
+def _representation(name: str) -> None:
+    from qmlstudio.chem.structures import Structures
+    from qmlstudio.representations import REGISTRY
 
-        numbers, positions = zip(*_molecules(), strict=True)
-        structures = Structures.from_lists(numbers, positions)
-        for threads in (1, None):
-            REGISTRY[name]().compute(structures, threads=threads)
-
-    return step
+    numbers, positions = zip(*_molecules(), strict=True)
+    representation = REGISTRY[name]()
+    cells = [np.eye(3) * 6.0] * len(numbers) if representation.periodic != "ignored" else None
+    structures = Structures.from_lists(numbers, positions, cells)
+    features = representation.compute(structures, threads=1)
+    # hovering asks for these
+    species = structures.species
+    layout = representation.layout(structures[0], species)
+    if layout.kind == "panels" and features.array.size:
+        representation.contributions(structures[0], species, int(np.abs(features.array[0]).argmax()), 0)
 
 
 def _embedding() -> None:

@@ -214,7 +214,7 @@ class MapView(QWidget):
                 self.scatter.set_busy(self.tr("computing…"))
         if "selection" in names and "dataset" not in names:
             self._show_selection()
-        if "pins" in names and "dataset" not in names:
+        if "pins" in names and "dataset" not in names and self.scatter.count:
             self.scatter.set_pins(list(self._store.session.pins))
         if "map_view" in names:
             self.scatter.set_point_size(self._store.session.map_view.point_size)

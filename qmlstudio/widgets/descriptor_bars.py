@@ -1,4 +1,4 @@
-"""Features as bars in one or more rows, or as curves over their groups."""
+"""Features as bars in one or more rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
 from qmlstudio.widgets.descriptor_data import DescriptorData
 from qmlstudio.widgets.descriptor_panels import CENTRE, LEFT, RIGHT, Panel, Style
@@ -15,24 +15,22 @@ from qmlstudio.widgets.descriptor_scale import Scale, number
 from qmlstudio.widgets.theme import mix
 
 Array = NDArray[Any]
-_GROUPS = ("#2f7fc1", "#d98f00", "#1f9e7a", "#d0603a", "#4fa3d9", "#c06c9c", "#868c94")
+GROUPS = ("#2f7fc1", "#d98f00", "#1f9e7a", "#d0603a", "#4fa3d9", "#c06c9c", "#868c94")
 """Colours of successive bags: told apart on light and dark ground by any eyes; titles say which is which."""
 _GAP = 7.0
 """Between groups, px."""
 
 
 class BarsPanel(Panel):
-    """Groups of bars in one or more rows on one common scale; curves are drawn as outlines over their group."""
+    """Groups of bars in one or more rows on one common scale."""
 
-    def __init__(self, values: Array, groups: list[tuple[str, Array]], curves: bool, style: Style) -> None:
+    def __init__(self, values: Array, groups: list[tuple[str, Array]], style: Style) -> None:
         self._values = values
         self._groups = groups
-        self._curves = curves
         self._style = style
         drawn = np.concatenate([columns for _, columns in groups]) if groups else np.zeros(0, dtype=int)
         self.is_empty = len(drawn) == 0
-        # curves fall to nothing smoothly: a logarithm would show only where they are not
-        self._scale = (Scale.linear if curves else Scale.of)(values[drawn], symmetric=style.difference).from_zero()
+        self._scale = Scale.of(values[drawn], symmetric=style.difference).from_zero()
         self._heights = self._scale(np.nan_to_num(values))
         self._zero = float(self._scale(0.0)) if self._scale.kind != "log" else 0.0
         self._area = QRectF()
@@ -53,13 +51,9 @@ class BarsPanel(Panel):
                 columns = np.arange(start, stop)[filled[start:stop]]
                 if len(columns):
                     groups.append((title, columns))
-        elif data.kind == "curves":
-            for title, start, stop in data.groups or (("", 0, len(values)),):
-                if filled[start:stop].any():
-                    groups.append((title, np.arange(start, stop)))
         elif filled.any():
             groups.append(("", np.arange(int(np.flatnonzero(filled)[-1]) + 1)))
-        return cls(values, groups, data.kind == "curves", style)
+        return cls(values, groups, style)
 
     def lay_out(self, area: QRectF) -> None:
         if area == self._area or self.is_empty:
@@ -163,12 +157,7 @@ class BarsPanel(Panel):
         colors = self._style.colors
         painter.setPen(Qt.PenStyle.NoPen)
         for k, (_, columns) in enumerate(self._groups):
-            color = mix(
-                _GROUPS[k % len(_GROUPS)], "#ffffff" if colors.dark else "#000000", 0.15 if colors.dark else 0.05
-            )
-            if self._curves:
-                self._paint_curve(painter, columns, QColor(color))
-                continue
+            color = mix(GROUPS[k % len(GROUPS)], "#ffffff" if colors.dark else "#000000", 0.15 if colors.dark else 0.05)
             plain = columns[~lit[columns]]
             # what does not belong to the picked atoms steps back
             pale = QColor(mix(color, colors.background, 0.6) if matching else color)
@@ -220,22 +209,6 @@ class BarsPanel(Panel):
         last = np.append(np.flatnonzero(np.diff(pixel[order])), len(order) - 1)
         return np.asarray(columns[order[last]])
 
-    def _paint_curve(self, painter: QPainter, columns: Array, color: QColor) -> None:
-        box = self._rows[int(self._row[columns[0]])]
-        x = self._x[columns] + 0.5 * self._width
-        y = box.bottom() - self._heights[columns] * box.height()
-        zero = box.bottom() - self._zero * box.height()
-        line = [QPointF(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
-        fill = QColor(color)
-        fill.setAlpha(60)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        painter.drawPolygon(QPolygonF([QPointF(float(x[0]), zero), *line, QPointF(float(x[-1]), zero)]))
-        painter.setPen(QPen(color, 1.4))
-        painter.drawPolyline(QPolygonF(line))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-
     def _bar(self, column: int) -> QRectF:
         box = self._rows[int(self._row[column])]
         gap = 1.0 if self._width >= 3 else 0.0
@@ -249,9 +222,6 @@ class BarsPanel(Panel):
     def boxes(self, column: int) -> list[QRectF]:
         if not 0 <= column < len(self._row) or self._row[column] < 0:
             return []
-        if self._curves:
-            box = self._rows[int(self._row[column])]
-            return [QRectF(float(self._x[column]), box.top(), max(self._width, 1.0), box.height())]
         return [self._bar(column)]
 
     def hit(self, position: QPointF) -> int:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,36 @@ Array = NDArray[Any]
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 
 
+class PanelLike(Protocol):
+    """What is asked of a part that is drawn by itself: see :class:`qmlstudio.representations.base.Panel`."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def stop(self) -> int: ...
+    @property
+    def grid(self) -> Array | None: ...
+    @property
+    def axis(self) -> str: ...
+    @property
+    def cells(self) -> NDArray[np.int64] | None: ...
+    @property
+    def row_axis(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def group(self) -> str: ...
+
+
 @dataclass(frozen=True, eq=False)
 class DescriptorData:
     """The features of one structure and how to draw them; plain data.
 
     Attributes
     ----------
-    kind : "matrix", "spectrum", "bags" or "curves"
+    kind : "matrix", "spectrum", "bags" or "panels"
     values : (d,) float
         One row of features.
     cells : (rows, columns) int or None
@@ -40,9 +63,11 @@ class DescriptorData:
     labels : sequence of str
         A name for every column; may be empty.
     unit : str
+    panels : sequence of PanelLike
+        Of the kind "panels": its curves, matrices and bars in order.
     """
 
-    kind: Literal["matrix", "spectrum", "bags", "curves"]
+    kind: Literal["matrix", "spectrum", "bags", "panels"]
     values: Array
     cells: Array | None = None
     groups: tuple[tuple[str, int, int], ...] = ()
@@ -51,6 +76,7 @@ class DescriptorData:
     atom_names: tuple[str, ...] = ()
     labels: Sequence[str] = ()
     unit: str = ""
+    panels: Sequence[PanelLike] = ()
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64).ravel()
@@ -66,6 +92,9 @@ class DescriptorData:
             if cells.ndim != 2 or int(cells.max(initial=-1)) >= len(values):
                 raise ValueError(f"cells of shape {cells.shape} name columns that are not among {len(values)}")
             object.__setattr__(self, "cells", cells)
+        for panel in self.panels:
+            if not 0 <= panel.start <= panel.stop <= len(values):
+                raise ValueError(f"panel {panel.title} has columns {panel.start}:{panel.stop} of {len(values)}")
         for what in ("atoms", "labels"):
             given = len(getattr(self, what))
             if given not in (0, len(values)):

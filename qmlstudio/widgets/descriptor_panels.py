@@ -57,7 +57,15 @@ class Panel(ABC):
 
     @abstractmethod
     def paint(self, painter: QPainter, atoms: frozenset[int], matching: list[int]) -> None:
-        """Paint, with the columns of picked atoms lit up."""
+        """Paint, with the columns of picked atoms lit up; what lies outside the painter's clip may be left out."""
+
+    @property
+    def height(self) -> float:
+        """What the drawing needs of height, px; more than the area has when it is to be scrolled."""
+        return 0.0
+
+    def set_part(self, part: Array | None) -> None:  # noqa: B027 (most drawings show none)
+        """(d,) the part of the features that picked atoms make, to be drawn into them; None for none."""
 
     @abstractmethod
     def boxes(self, column: int) -> list[QRectF]:
@@ -98,7 +106,10 @@ class MatrixPanel(Panel):
         """From a row of features; only the rows that the structure (or the reference) fills."""
         cells = data.cells
         assert cells is not None
-        occupied = len(data.row_labels) or cells.shape[0]
+        occupied = len(data.row_labels)
+        if not occupied:
+            filled = np.flatnonzero((np.where(cells >= 0, data.values[cells], 0) != 0).any(axis=1))
+            occupied = int(filled[-1]) + 1 if len(filled) else 0
         if reference is not None and len(reference):
             filled = np.flatnonzero((np.where(cells >= 0, reference[cells], 0) != 0).any(axis=1))
             occupied = max(occupied, int(filled[-1]) + 1 if len(filled) else 0)

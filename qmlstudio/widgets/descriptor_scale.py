@@ -128,8 +128,11 @@ class Scale:
             return _linear_ticks(self.low, self.high, room)
         if self.kind == "log":
             return _log_ticks(self.low, self.high, room)
-        side = [v for v in _log_ticks(self.width, max(abs(self.low), abs(self.high)), max(1, room // 2 - 1)) if v > 0]
-        return [v for v in (*(-s for s in reversed(side)), 0.0, *side) if self.low <= v <= self.high]
+        zero = float(self(0.0))
+        above, below = (max(1, int(room * share) - 1) for share in (1.0 - zero, zero))
+        more = _log_ticks(self.width, self.high, above) if self.high > self.width else []
+        less = _log_ticks(self.width, -self.low, below) if -self.low > self.width else []
+        return [v for v in (*(-s for s in reversed(less)), 0.0, *more) if self.low <= v <= self.high]
 
 
 def _linear_ticks(low: float, high: float, room: int) -> list[float]:
@@ -148,7 +151,8 @@ def _log_ticks(low: float, high: float, room: int) -> list[float]:
         if len(ticks) <= room:
             break
     else:
-        ticks = ticks[:: math.ceil(len(ticks) / room)]
+        # the largest says most
+        ticks = ticks[:: -math.ceil(len(ticks) / room)][::-1]
     return ticks or [low, high]
 
 
@@ -162,3 +166,17 @@ def number(value: float, digits: int = 3) -> str:
     if "e" in text and 1e-4 <= abs(value) < 1e6:
         text = f"{value:.0f}"
     return text.replace("-", "\u2212")
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: "0.3 s", "12 s", "3 min 20 s", "2 h 10 min"."""
+    if seconds < 0.1:
+        return "< 0.1 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 119.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 120:
+        return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 from qmlstudio.parameters import Param, Parameterised
 
 IDLE_MS = 150
-"""Typing is taken as finished after so long without a key."""
+"""Typing is taken as finished after so long without a key; steps by arrow or wheel count at once."""
 _LARGEST_INT = 2**31 - 1
 
 
@@ -47,8 +47,25 @@ class _WheelGuard(QObject):
         return False
 
 
+class _WholeBox(QSpinBox):
+    """A spin box that tells a step (arrow, wheel, key) from typing: steps count at once."""
+
+    stepped = Signal()
+
+    def stepBy(self, steps: int) -> None:
+        before = self.value()
+        super().stepBy(steps)
+        if self.value() != before:
+            self.stepped.emit()
+
+
 class _NumberBox(QDoubleSpinBox):
-    """A spin box that shows numbers as short as they are (0.5, 1e-08) and takes a comma for a point."""
+    """A spin box that shows numbers as short as they are (0.5, 1e-08) and takes a comma for a point.
+
+    It tells a step from typing, as :class:`_WholeBox`.
+    """
+
+    stepped = Signal()
 
     def __init__(self, smallest: float, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,9 +74,12 @@ class _NumberBox(QDoubleSpinBox):
         self.setDecimals(15 + max(0, -math.floor(math.log10(smallest))))
 
     def stepBy(self, steps: int) -> None:
+        before = self.value()
         super().stepBy(steps)
         # sums of steps come out as 0.3, not as 0.30000000000000004
         self.setValue(float(f"{self.value():.12g}"))
+        if self.value() != before:
+            self.stepped.emit()
 
     def textFromValue(self, val: float) -> str:
         short = f"{val:.12g}"
@@ -139,7 +159,7 @@ class _Editor(QObject):
             box.toggled.connect(self._on_choice_made)
             return box
         if p.kind is int or p.kind is float:
-            spin = QSpinBox(parent) if p.kind is int else _NumberBox(self._smallest(), parent)
+            spin = _WholeBox(parent) if p.kind is int else _NumberBox(self._smallest(), parent)
             self._set_up_spin(spin)
             return spin
         line = QLineEdit(parent)
@@ -152,7 +172,7 @@ class _Editor(QObject):
         p = self.param
         return min((abs(v) for v in (p.default, p.low, p.step) if v), default=1.0)
 
-    def _set_up_spin(self, spin: QSpinBox | _NumberBox) -> None:
+    def _set_up_spin(self, spin: _WholeBox | _NumberBox) -> None:
         p = self.param
         if isinstance(spin, QSpinBox):
             low = -_LARGEST_INT if p.low is None else max(math.ceil(p.low), -_LARGEST_INT)
@@ -173,6 +193,7 @@ class _Editor(QObject):
         spin.setAccelerated(True)
         spin.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
         spin.valueChanged.connect(self._on_text_edited)
+        spin.stepped.connect(self._on_stepped)
         spin.editingFinished.connect(self.finished)
 
     def _make_optional(self, parent: QWidget) -> None:
@@ -228,6 +249,9 @@ class _Editor(QObject):
             field.setValue(p.default)
 
     def _on_choice_made(self, _value: object) -> None:
+        self.edited.emit(True)
+
+    def _on_stepped(self) -> None:
         self.edited.emit(True)
 
     def _on_text_edited(self, _value: object) -> None:

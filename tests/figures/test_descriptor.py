@@ -10,7 +10,7 @@ import pytest
 from qmlstudio.figures import FigureSpec, descriptor_figure, preview_png
 from qmlstudio.figures.output import render
 from qmlstudio.figures.scales import ColorScale, readable_scale
-from qmlstudio.representations.base import Layout
+from qmlstudio.representations.base import Layout, Panel
 
 SPEC = FigureSpec(aspect=0.9, dpi=100)
 
@@ -104,16 +104,61 @@ def test_bags_are_groups_with_titles() -> None:
         descriptor_figure(Layout("bags", (9,), groups=(("C", 0, 30),)), values, spec=SPEC)
 
 
-def test_curves_have_a_legend() -> None:
-    layout = Layout("curves", (40,), groups=(("C–C", 0, 20), ("C–H", 20, 40)))
-    figure = descriptor_figure(layout, np.sin(np.linspace(0, 6, 40)), spec=SPEC)
-    assert {"C–C", "C–H"} <= set(texts_of(figure))
+PANELS = (
+    Panel("elements", 0, 2, names=("H", "C"), group="one-body"),
+    Panel("C–H", 2, 22, grid=np.linspace(0.5, 5, 20), axis="r / Å", group="pairs"),
+    Panel("C–C", 22, 42, grid=np.linspace(0.5, 5, 20), axis="r / Å", group="pairs"),
+    Panel("H–H", 42, 62, grid=np.linspace(0.5, 5, 20), axis="r / Å", group="pairs"),
+    Panel("C, l = 0", 62, 65, cells=np.array([[62, 63], [63, 64]]), row_axis="n", axis="n'", group="powers"),
+)
 
 
-@pytest.mark.parametrize("kind", ["matrix", "spectrum", "bags", "curves"])
+def panels_values() -> Any:
+    curve = np.exp(-((np.linspace(0.5, 5, 20) - 2.0) ** 2))
+    return np.r_[2.0, 1.0, curve, 0.5 * curve, np.zeros(20), 1.0, 0.4, 0.2]
+
+
+def test_panels_are_small_multiples_with_axes() -> None:
+    figure = descriptor_figure(Layout("panels", (65,), unit="Ha", panels=PANELS), panels_values(), spec=SPEC)
+    texts = texts_of(figure)
+    assert {"one-body: elements", "pairs: C–H", "C–C", "powers: C, l = 0", "r / Å", "value / Ha"} <= set(texts)
+    # what the structure does not fill is left out
+    assert "H–H" not in " ".join(texts)
+    curves = [axes for axes in figure.axes if axes.lines and axes.get_xlim() == (0.5, 5.0)]
+    assert len(curves) == 2
+    assert curves[0].get_ylim() == curves[1].get_ylim()
+
+
+def test_a_matrix_shows_its_cells_and_a_bar() -> None:
+    figure = descriptor_figure(Layout("panels", (65,), panels=PANELS[4:]), panels_values(), spec=SPEC)
+    shown = mesh(figure).get_array()
+    assert np.allclose(shown, [[1.0, 0.4], [0.4, 0.2]])
+    assert len(figure.axes) == 2
+
+
+def test_many_panels_are_chosen_by_strength_and_that_is_said() -> None:
+    grid, rng = np.linspace(0, 1, 8), np.random.default_rng(0)
+    panels = tuple(Panel(f"p{k}", 8 * k, 8 * k + 8, grid=grid, group="all" if k else "few") for k in range(60))
+    values = rng.uniform(0.1, 1, 480)
+    values[8 * 30 : 8 * 31] = 5.0
+    values[:8] = 1e-3
+    texts = texts_of(descriptor_figure(Layout("panels", (480,), panels=panels), values, spec=SPEC))
+    assert any("weaker ones are not shown" in t for t in texts)
+    assert any("p30" in t for t in texts)
+    # a heading of small values is not crowded out
+    assert "few: p0" in texts
+
+
+def test_panels_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="panel C–H"):
+        descriptor_figure(Layout("panels", (2,), panels=PANELS), np.ones(2), spec=SPEC)
+
+
+@pytest.mark.parametrize("kind", ["matrix", "spectrum", "bags", "panels"])
 @pytest.mark.parametrize("fill", [0.0, 1.0, np.nan])
 def test_odd_values_draw_without_a_warning(kind: Any, fill: float) -> None:
-    layout = Layout(kind, (2, 2) if kind == "matrix" else (4,), row_labels=("C1", "H2") if kind == "matrix" else ())
+    labels, panels = ("C1", "H2") if kind == "matrix" else (), (Panel("curve", 0, 4, grid=np.arange(4.0)),)
+    layout = Layout(kind, (2, 2) if kind == "matrix" else (4,), row_labels=labels, panels=panels)
     assert preview_png(descriptor_figure(layout, np.full(4, fill), spec=SPEC), SPEC).startswith(b"\x89PNG")
     nothing = Layout(kind, (0, 0) if kind == "matrix" else (0,))
     assert preview_png(descriptor_figure(nothing, np.zeros(0), spec=SPEC), SPEC).startswith(b"\x89PNG")

@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from qmlstudio.app.preferences import Preferences, settings_in
+from qmlstudio.representations import REGISTRY
+from qmlstudio.shell import warm_up
 from qmlstudio.shell.main_window import MainWindow
 from qmlstudio.shell.theme import ThemeSwitch
 
@@ -32,9 +34,16 @@ def ready() -> Callable[..., None]:
 
 
 @pytest.fixture
-def make_window(qtbot: QtBot, tmp_path: Path, qapp: QApplication) -> Iterator[Make]:
-    """Makes real windows with preferences of their own; closes them at the end."""
+def make_window(qtbot: QtBot, tmp_path: Path, qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Makes real windows with preferences of their own; closes them at the end.
+
+    They warm up what is on screen and leave the other representations, whose loops may take a minute to compile.
+    """
     windows: list[MainWindow] = []
+    steps = warm_up._steps
+    monkeypatch.setattr(
+        warm_up, "_steps", lambda first: [s for s in steps(first) if s.name == first or s.name not in REGISTRY]
+    )
     palette, sheet = qapp.palette(), qapp.styleSheet()
 
     def make(*files: str, theme: str = "light", size: tuple[int, int] = (1500, 900), wait: bool = True) -> MainWindow:

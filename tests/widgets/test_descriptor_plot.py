@@ -63,7 +63,6 @@ BAGS = DescriptorData(
     unit="Ha",
 )
 SPECTRUM = DescriptorData("spectrum", np.r_[80.0, 36.0, 20.0, 0.5, 0.3, np.zeros(18)], unit="Ha")
-CURVES = DescriptorData("curves", np.sin(np.linspace(0, 9, 60)) ** 2, groups=(("C–C", 0, 30), ("C–H", 30, 60)))
 
 
 class Signals:
@@ -280,12 +279,6 @@ def test_more_bars_than_pixels(plot: DescriptorPlot) -> None:
     assert not picture(plot).isNull()
 
 
-def test_curves(plot: DescriptorPlot, qtbot: QtBot) -> None:
-    plot.set_data(CURVES)
-    qtbot.mouseMove(plot, place(plot, 40))
-    assert abs(plot.hover_column() - 40) <= 1
-
-
 def test_difference_to_a_reference(plot: DescriptorPlot, qtbot: QtBot) -> None:
     plot.set_data(WATER)
     plot.set_reference(WATER.values * 0.5)
@@ -443,7 +436,7 @@ def test_element_of_a_label(label: str, symbol: str) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize(
     ("name", "data"),
-    [("matrix", HEPTANE), ("water", WATER), ("spectrum", SPECTRUM), ("bags", BAGS), ("curves", CURVES)],
+    [("matrix", HEPTANE), ("water", WATER), ("spectrum", SPECTRUM), ("bags", BAGS)],
 )
 def test_picture(plot: DescriptorPlot, screenshots: Path, name: str, data: DescriptorData, dark: bool) -> None:
     plot.set_dark(dark)
