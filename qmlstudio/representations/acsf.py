@@ -252,6 +252,24 @@ class ACSF(Representation):
             ]
         return names
 
+    def _short_angular_names(self) -> tuple[str, ...]:
+        """ "ζ4 λ+1" and what else tells the angular functions apart: there is little room under a bar."""
+        entries = [("G4", *entry) for entry in self.g4] + [("G5", *entry) for entry in self.g5]
+        kinds, widths = {entry[0] for entry in entries}, {entry[1] for entry in entries}
+        return tuple(
+            " ".join(
+                word
+                for word, needed in (
+                    (kind, len(kinds) > 1),
+                    (f"ζ{zeta:g}", True),
+                    (f"λ{lam:+g}", True),
+                    (f"η{eta:.2g}", len(widths) > 1),
+                )
+                if needed
+            )
+            for kind, eta, zeta, lam in entries
+        )
+
     def labels(self, species: Species) -> list[str]:
         """ "C G2 r = 1.54 Å, η = 0.905 Å⁻²"; "H–*–C G4 ζ = 4, λ = -1, η = 0.0001 Å⁻²" with any atom in the middle."""
         radial, angular = self._radial_names(), self._angular_names()
@@ -389,7 +407,7 @@ class ACSF(Representation):
         """For each element G1, the G2 as a curve over R_s where they have one width, the G3; bars for each pair."""
         single, double = self._widths
         panels: list[Panel] = []
-        names, angular = self._radial_names(), self._angular_names()
+        names, angular = self._radial_names(), self._short_angular_names()
         shifts = np.array([shift for _, shift in self.g2])
         is_curve = len(self.g2) > 2 and len({eta for eta, _ in self.g2}) == 1 and bool((np.diff(shifts) > 0).all())
         for a, symbol in enumerate(species.symbols):
@@ -408,9 +426,7 @@ class ACSF(Representation):
                 for a, symbol in enumerate(species.symbols[: b + 1]):
                     start = len(species.symbols) * single + pair_index(a, b) * double
                     title = pair_title(symbol, second_symbol)
-                    panels.append(
-                        Panel(title, start, start + double, names=tuple(angular), group="pairs of neighbours")
-                    )
+                    panels.append(Panel(title, start, start + double, names=angular, group="pairs of neighbours"))
         return Layout("panels", (self.size(species),), panels=tuple(panels))
 
     def contributions(

@@ -36,7 +36,7 @@ class Composition(Representation):
     """
 
     name: ClassVar[str] = "composition"
-    title: ClassVar[str] = "composition"
+    title: ClassVar[str] = "Composition"
     help: ClassVar[str] = (
         "The number of atoms of each element, or their fractions. A linear model of it gives every atom of an element "
         "the same energy (dressed atoms): the baseline that any representation has to beat. All isomers have the same "
@@ -52,7 +52,7 @@ class Composition(Representation):
 
     values: str = param(
         "counts",
-        label="values",
+        label="Values",
         choices=(("counts", "numbers of atoms"), ("fractions", "fractions of all atoms")),
         help="Numbers for properties that grow with the molecule, fractions for those per atom.",
     )
@@ -187,7 +187,7 @@ class Morgan(_Graph):
 
     radius: int = param(
         2,
-        label="radius",
+        label="Radius",
         low=0,
         high=6,
         unit="bonds",
@@ -195,18 +195,18 @@ class Morgan(_Graph):
     )
     n_bits: int = param(
         2048,
-        label="bits",
+        label="Bits",
         choices=((256, "256"), (512, "512"), (1024, "1,024"), (2048, "2,048"), (4096, "4,096")),
         help="Number of columns: the fewer, the more substructures share one.",
     )
     counts: bool = param(
         False,
-        label="count",
+        label="Count",
         help="How often each substructure occurs instead of whether it does.",
     )
     features: bool = param(
         False,
-        label="by role",
+        label="By role",
         help="Atoms are known by their role (donor, acceptor, aromatic, halogen, acid, base) instead of their element.",
         advanced=True,
     )

@@ -52,7 +52,7 @@ class Scattering(Representation):
     """
 
     name: ClassVar[str] = "scattering"
-    title: ClassVar[str] = "solid-harmonic scattering"
+    title: ClassVar[str] = "Solid-harmonic scattering"
     help: ClassVar[str] = (
         "The density of nuclear charges is seen through wavelets of several sizes and angular forms; the moduli, once "
         "more through larger wavelets, are integrated over space. A few hundred numbers that do not depend on the "
@@ -72,11 +72,11 @@ class Scattering(Representation):
         "doi:10.1063/1.5023798; M. Andreux et al., J. Mach. Learn. Res. 21, 60 (2020) (kymatio)"
     )
 
-    J: int = param(2, label="scales J", low=0, high=5, help="Wavelets have the widths σ_0, 2 σ_0, … 2^J σ_0.")
-    L: int = param(3, label="degree L", low=0, high=6, help="Angular degrees l = 0 … L.")
+    J: int = param(2, label="Scales J", low=0, high=5, help="Wavelets have the widths σ_0, 2 σ_0, … 2^J σ_0.")
+    L: int = param(3, label="Degree L", low=0, high=6, help="Angular degrees l = 0 … L.")
     sigma_0: float = param(
         0.22,
-        label="width σ_0",
+        label="Width σ_0",
         unit="Å",
         low=0.05,
         high=2.0,
@@ -86,25 +86,25 @@ class Scattering(Representation):
     )
     integral_powers: str = param(
         "0.5 1 2 3",
-        label="powers q",
+        label="Powers q",
         help="To which the moduli are raised before they are integrated, apart by spaces. Those below 1 look at the "
         "far tails and cost most.",
     )
     max_order: int = param(
         2,
-        label="order",
+        label="Order",
         choices=((1, "first"), (2, "first and second")),
         help="The second order describes how patterns are arranged: more than pairs of atoms.",
     )
     channels: str = param(
         "full",
-        label="charges",
+        label="Charges",
         choices=(("full", "nuclear"), ("all", "nuclear, valence and core")),
         help="Three densities tell elements of one row apart by their valence; the time is threefold.",
     )
     resolution: float = param(
         1.5,
-        label="resolution",
+        label="Resolution",
         low=1.2,
         high=4.0,
         step=0.1,
@@ -113,7 +113,7 @@ class Scattering(Representation):
     )
     box: str = param(
         AUTOMATIC,
-        label="box",
+        label="Box",
         help="'automatic' gives each molecule one that is large enough; three lengths in units of σ_0, as '96 64 48', "
         "fix a periodic one (for comparison with kymatio).",
         advanced=True,

@@ -137,7 +137,9 @@ class GridPanel(Panel):
 
     def _place_plots(self, block: _Block, area: QRectF, y: float, height: float) -> float:
         metrics = QFontMetricsF(self._style.sized(9))
-        block.margin = max((metrics.horizontalAdvance(number(t)) for t in block.scale.ticks(5)), default=10.0) + 7
+        # how many there will be, the height of the plots decides, which is not known yet
+        numbers = [number(t) for count in (3, 5, 8, 12) for t in block.scale.ticks(count)]
+        block.margin = max((metrics.horizontalAdvance(n) for n in numbers), default=10.0) + 7
         room = area.width() - block.margin - 2
         if block.kind == "bars":
             wants = [max(18.0 * (t.panel.stop - t.panel.start), 60.0) for t in block.tiles]

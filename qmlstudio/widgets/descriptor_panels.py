@@ -138,7 +138,9 @@ class MatrixPanel(Panel):
         self._area = QRectF(area)
         n = max(self._matrix.shape)
         title = QFontMetricsF(self._style.sized(9)).horizontalAdvance(self._style.scale_title(self._scale))
-        self._bar_width = max(44.0, title + 4)
+        small = QFontMetricsF(self._style.sized(9))
+        widest = max((small.horizontalAdvance(number(t)) for t in self._scale.ticks(40)), default=0.0)
+        self._bar_width = max(44.0, title + 4, 8 + 9 + 4 + widest + 2)
         cell = 10.0
         # labels take room from cells and cells' size decides the labels: two rounds settle it
         for _ in range(3):
@@ -286,7 +288,7 @@ class MatrixPanel(Panel):
             painter.drawLine(QLineF(bar.right(), y, bar.right() + 3, y))
             painter.setPen(QColor(colors.foreground))
             middle = min(max(y, bar.top() + height / 2 - 2), bar.bottom() - height / 2 + 2)
-            painter.drawText(QRectF(bar.right() + 4, middle - height / 2, 40, height), LEFT, number(value))
+            painter.drawText(QRectF(bar.right() + 4, middle - height / 2, self._bar_width, height), LEFT, number(value))
 
     def _box(self, i: int, j: int) -> QRectF:
         return QRectF(self._square.left() + j * self._cell, self._square.top() + i * self._cell, self._cell, self._cell)
