@@ -254,21 +254,16 @@ class ACSF(Representation):
 
     def _short_angular_names(self) -> tuple[str, ...]:
         """ "ζ4 λ+1" and what else tells the angular functions apart: there is little room under a bar."""
-        entries = [("G4", *entry) for entry in self.g4] + [("G5", *entry) for entry in self.g5]
-        kinds, widths = {entry[0] for entry in entries}, {entry[1] for entry in entries}
-        return tuple(
-            " ".join(
-                word
-                for word, needed in (
-                    (kind, len(kinds) > 1),
-                    (f"ζ{zeta:g}", True),
-                    (f"λ{lam:+g}", True),
-                    (f"η{eta:.2g}", len(widths) > 1),
-                )
-                if needed
-            )
-            for kind, eta, zeta, lam in entries
-        )
+        entries = [("G4", entry) for entry in self.g4] + [("G5", entry) for entry in self.g5]
+        kinds, widths = {kind for kind, _ in entries}, {entry[0] for _, entry in entries}
+        names = []
+        for kind, (eta, zeta, lam) in entries:
+            words = [kind] if len(kinds) > 1 else []
+            words += [f"ζ{zeta:g}", f"λ{lam:+g}"]
+            if len(widths) > 1:
+                words.append(f"η{eta:.2g}")
+            names.append(" ".join(words))
+        return tuple(names)
 
     def labels(self, species: Species) -> list[str]:
         """ "C G2 r = 1.54 Å, η = 0.905 Å⁻²"; "H–*–C G4 ζ = 4, λ = -1, η = 0.0001 Å⁻²" with any atom in the middle."""
