@@ -79,7 +79,26 @@ step "ruff check" "$PYTHON" -m ruff check .
 step "ruff format" "$PYTHON" -m ruff format --check .
 step "mypy" "$PYTHON" -m mypy
 step "layers" "$PYTHON" -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
-step "tests" "$PYTHON" -m pytest ${rest[@]+"${rest[@]}"}
+# Two halves side by side, the window's and the rest: neither needs more than a core. With arguments of your own, one run.
+WINDOW=(tests/app tests/shell tests/views tests/widgets)
+run_tests() {
+  if ((${#rest[@]})) && ! { "$fast" && ((${#rest[@]} == 2)); }; then
+    "$PYTHON" -m pytest "${rest[@]}"
+    return
+  fi
+  local core code=0
+  scratch
+  "$PYTHON" -m pytest ${rest[@]+"${rest[@]}"} "${WINDOW[@]/#/--ignore=}" >"$SCRATCH/core.log" 2>&1 &
+  core=$!
+  # a background process does not hear of Ctrl+C
+  trap 'kill "$core" 2>/dev/null || true; clean_up' EXIT
+  "$PYTHON" -m pytest ${rest[@]+"${rest[@]}"} "${WINDOW[@]}" -p no:cacheprovider || code=$?
+  wait "$core" || code=$?
+  trap clean_up EXIT
+  cat "$SCRATCH/core.log"
+  return "$code"
+}
+step "tests" run_tests
 
 say ""
 if "$fast"; then

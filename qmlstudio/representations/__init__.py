@@ -20,6 +20,7 @@ from qmlstudio.representations.mbtr import MBTR
 from qmlstudio.representations.periodic_matrices import EwaldMatrix, SineMatrix
 from qmlstudio.representations.scattering import Scattering
 from qmlstudio.representations.slatm import SLATM
+from qmlstudio.representations.soap import SOAP
 
 ENTRY_POINTS = "qmlstudio.representations"
 """Group under which other packages register ``name = module:Class``."""
@@ -38,6 +39,7 @@ REGISTRY: dict[str, type[Representation]] = {
         FCHL19,
         ACSF,
         AEV,
+        SOAP,
         MBTR,
         LMBTR,
         Scattering,
@@ -98,6 +100,7 @@ __all__ = [
     "MBTR",
     "REGISTRY",
     "SLATM",
+    "SOAP",
     "AtomicCoulombMatrix",
     "BagOfBonds",
     "Composition",
