@@ -333,9 +333,6 @@ def columns(
             for k in range(head):
                 out[at + k] = values[k]
             done = head
-        lines = max(limit - done, 0) // WIDTH
-        stream(values, done, out, at + done, lines)
-        done += lines * WIDTH
     lines = (end - done) // WIDTH
     stream(values, done, out, at + done, lines)
     done += lines * WIDTH

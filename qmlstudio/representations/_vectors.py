@@ -364,7 +364,7 @@ def _type_fence(context: Any) -> Any:
     return typer
 
 
-def _store_past(builder: Any, kind: Any, data: Any, index: Any, value: Any) -> None:
+def _store_past(builder: Any, kind: Any, data: Any, index: Any, value: Any, nt: bool = True) -> None:
     double = kind.dtype == types.float64
     element = ir.DoubleType() if double else ir.FloatType()
     vector = ir.VectorType(element, WIDTH)
@@ -372,7 +372,7 @@ def _store_past(builder: Any, kind: Any, data: Any, index: Any, value: Any) -> N
     if not double:
         value = builder.fptrunc(value, vector)
     made = builder.store(value, pointer, align=WIDTH * (8 if double else 4))
-    made.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+    if nt: made.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
 
 
 @lower_builtin(stream, types.Array, types.Integer, types.Array, types.Integer, types.Integer)
@@ -383,7 +383,7 @@ def _lower_stream(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     with cgutils.for_range(builder, count, intp=count.type) as loop:
         offset = builder.mul(loop.index, eight)
         value = _load(builder, source, builder.add(first, offset))
-        _store_past(builder, sig.args[2], target, builder.add(at, offset), value)
+        _store_past(builder, sig.args[2], target, builder.add(at, offset), value, False)
     return context.get_dummy_value()
 
 
