@@ -312,6 +312,8 @@ def small_centre(
         work[SCALE + j] = 1.0 if r2 < cut2 else 0.0
     if kind != NO_WEIGHT:
         for j in range(count):
+            if j == i:
+                continue
             work[SCALE + j] *= weight(kind, weights, math.sqrt(work[SQUARE + j]))[0]
     work[SCALE + i] = centre_weight
     harmonics(count, l_max, recurrence, work)

@@ -29,7 +29,7 @@ from qmlstudio.representations._vectors import (
     tile,
     tile_add,
     tile_upper,
-    tile_upper_add,
+    tile_upper_two,
 )
 
 # isort: split
@@ -284,7 +284,8 @@ def plain_columns(
     add_products(l_max, padded, c, a0, b0, symmetric, NO, spare, ZERO)
     if a1 >= 0:
         add_products(l_max, padded, c, a1, b1, symmetric, YES, spare, ZERO)
-    return pack(l_max, n_max, padded, symmetric, spare, ZERO, values, at)
+    ends: int = pack(l_max, n_max, padded, symmetric, spare, ZERO, values, at)
+    return ends
 
 
 @njit(nogil=True, cache=True)
@@ -308,8 +309,7 @@ def columns(
     """Σ_m a_nlm b_n'lm, of a second pair too unless `a1` is negative, as columns to ``out[at:]``, see :func:`pack`.
 
     What only begins a line stays in `values`, where `count` numbers wait already. Returns where the next number belongs
-    and how many wait. The lines of one l are written while the next is computed, for memory takes its time.
-    """
+    and how many wait."""
     if n_max != WIDTH:
         count = plain_columns(l_max, n_max, padded, c, a0, b0, a1, b1, symmetric, spare, values, count)
         written = flush(out, at, phase, values, count)
@@ -317,11 +317,12 @@ def columns(
     head = -(phase + at) % WIDTH
     end, done = count, 0
     for l in range(l_max + 1):
-        row, limit = l * l * WIDTH, end
+        row = l * l * WIDTH
         if symmetric:
-            tile_upper(c, a0 + row, c, b0 + row, WIDTH, 2 * l + 1, values, end, WIDTH)
             if a1 >= 0:
-                tile_upper_add(c, a1 + row, c, b1 + row, WIDTH, 2 * l + 1, values, end, WIDTH)
+                tile_upper_two(c, a0 + row, b0 + row, a1 + row, b1 + row, WIDTH, 2 * l + 1, values, end)
+            else:
+                tile_upper(c, a0 + row, c, b0 + row, WIDTH, 2 * l + 1, values, end, WIDTH)
             end += WIDTH * (WIDTH + 1) // 2
         else:
             tile(c, a0 + row, c, b0 + row, WIDTH, 2 * l + 1, values, end, WIDTH)

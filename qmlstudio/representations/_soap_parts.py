@@ -8,7 +8,7 @@ import numpy as np
 
 from qmlstudio.chem.structures import Species, Structure, Structures
 from qmlstudio.representations._neighbors import lattice_images
-from qmlstudio.representations._soap_basis import radial
+from qmlstudio.representations._soap_basis import TERMS, table
 from qmlstudio.representations._soap_setup import recurrence
 from qmlstudio.representations.base import Contribution
 
@@ -36,6 +36,18 @@ def solid_harmonics(l: int, vectors: Any) -> Any:
             found.append(here * odd)
         even, odd = x * even - y * odd, x * odd + y * even
     return np.array(found)
+
+
+def radial_functions(soap: SOAP, l: int, chosen: list[int], square: Any) -> Any:
+    """(k, functions) G_nl of the chosen n at squared distances (k,), from the table of the loops."""
+    functions = table(soap.rbf, soap.cutoff, soap.n_max, soap.l_max, soap.sigma)
+    coefficients = functions.coefficients.reshape(-1, soap.l_max + 1, TERMS, functions.padded)[:, l, :, chosen]
+    scaled = square * functions.inverse_step**2
+    interval = np.sqrt(scaled).astype(int)
+    width = 2.0 * interval + 1.0
+    u = (2.0 * scaled - 0.5 * (width * width + 1.0)) / width
+    # numpy puts the chosen axis first
+    return np.einsum("fkt,kt->kf", coefficients[:, interval], np.vander(u, TERMS, increasing=True))
 
 
 def place(soap: SOAP, species: Species, column: int) -> tuple[int, int, int, int, int] | None:
@@ -72,35 +84,37 @@ def parts(soap: SOAP, structure: Structure, species: Species, column: int, centr
     own = np.zeros(square.shape, dtype=bool)
     own[np.arange(len(centres)), centres, 0] = True
     near = np.flatnonzero(square.ravel() < soap.reach**2)
-    weights = np.where(own, soap.centre_weight, soap.weight(np.sqrt(square))).ravel()[near]
-    values = radial(soap.rbf, soap.cutoff, soap.n_max, l, soap.sigma, np.maximum(square.ravel()[near], 1e-12))[:, l]
+    weights = soap.weight(np.sqrt(np.where(own, 1.0, square)))
+    weights[own] = soap.centre_weight
+    weights = weights.ravel()[near]
+    values = radial_functions(soap, l, [n, k], square.ravel()[near])
     angular = solid_harmonics(l, vectors.reshape(-1, 3)[near]) * weights
     # per centre and neighbour, images summed: (2 l + 1, centres, atoms)
     coefficients = np.zeros((2, 2 * l + 1, square.size))
-    coefficients[0][:, near], coefficients[1][:, near] = angular * values[:, n], angular * values[:, k]
+    coefficients[0][:, near], coefficients[1][:, near] = angular * values[:, 0], angular * values[:, 1]
     coefficients = coefficients.reshape(2, 2 * l + 1, len(centres), count, len(shifts)).sum(axis=-1)
     left = np.where((numbers == first) | (first == 0), coefficients[0], 0.0)
     right = np.where((numbers == second) | (second == 0), coefficients[1], 0.0)
     if soap.average == "inner":
-        table = np.einsum("mi,mj->ij", left.mean(axis=1), right.mean(axis=1))
+        products = np.einsum("mi,mj->ij", left.mean(axis=1), right.mean(axis=1))
     else:
-        table = np.einsum("mci,mcj->ij", left, right) / (count if soap.average == "outer" else 1)
+        products = np.einsum("mci,mcj->ij", left, right) / (count if soap.average == "outer" else 1)
     # (i, j) and (j, i) are the same two atoms
-    table = np.triu(table) + np.tril(table, -1).T
+    products = np.triu(products) + np.tril(products, -1).T
     middle = centres[0] if len(centres) == 1 and soap.average != "inner" else None
     if middle is not None:
         # with the centre itself, or twice the same neighbour: in both the atoms are the neighbour and the centre
-        paired = table[:, middle] + table[middle]
+        paired = products[:, middle] + products[middle]
         paired[middle] = 0.0
-        table[np.diag_indices(count)] += paired
-        kept = table[middle, middle]
-        table[:, middle] = table[middle] = 0.0
-        table[middle, middle] = kept
-    size = np.abs(table)
+        products[np.diag_indices(count)] += paired
+        kept = products[middle, middle]
+        products[:, middle] = products[middle] = 0.0
+        products[middle, middle] = kept
+    size = np.abs(products)
     rows, others = np.nonzero(size > _SMALLEST * size.max())
     order = np.argsort(-size[rows, others], kind="stable")
     return [
-        Contribution(_named(int(i), int(j), middle), float(table[i, j]))
+        Contribution(_named(int(i), int(j), middle), float(products[i, j]))
         for i, j in zip(rows[order], others[order], strict=True)
     ]
 

@@ -304,8 +304,45 @@ def _tile(adds: bool, upper: bool) -> Callable[..., None]:
     return tile
 
 
-tile, tile_add = _tile(False, False), _tile(True, False)
-tile_upper, tile_upper_add = _tile(False, True), _tile(True, True)
+tile, tile_add, tile_upper = _tile(False, False), _tile(True, False), _tile(False, True)
+
+
+def tile_upper_two(c: Floats, a0: int, b0: int, a1: int, b1: int, step: int, count: int, out: Floats, o0: int) -> None:
+    """The sum of two :func:`tile_upper`: of a0 and b0, and of a1 and b1, all in `c`.
+
+    One after the other they would read what was just written, at other places, for which processors wait.
+    """
+    tile_upper(c, a0, c, b0, step, count, out, o0, WIDTH)
+    first = np.zeros(WIDTH * WIDTH)
+    tile_upper(c, a1, c, b1, step, count, first, 0, WIDTH)
+    size = WIDTH * (WIDTH + 1) // 2
+    out[o0 : o0 + size] += first[:size]
+
+
+_type_product(tile_upper_two, 9, (0, 7))
+
+
+@lower_builtin(tile_upper_two, *[types.Any] * 9)
+def _lower_tile_upper_two(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    c, a0, b0, a1, b1, step, count, out, o0 = _integers(context, builder, sig, args)
+    c, out = _data(context, builder, sig.args[0], c), _data(context, builder, sig.args[7], out)
+    whole = count.type
+    zero = ir.Constant(_VECTOR, [0.0] * WIDTH)
+    totals = [cgutils.alloca_once_value(builder, zero) for _ in range(WIDTH)]
+    with cgutils.for_range(builder, count, intp=whole) as loop:
+        offset = builder.mul(loop.index, step)
+        for a, b in ((a0, b0), (a1, b1)):
+            v = _load(builder, c, builder.add(b, offset))
+            left = builder.gep(c, [builder.add(a, offset)])
+            for r, total in enumerate(totals):
+                one = builder.load(builder.gep(left, [ir.Constant(whole, r)]))
+                builder.store(_fma(builder, v, _splat(builder, one), builder.load(total)), total)
+    at = [o0]
+    for r in range(1, WIDTH):
+        at.append(builder.add(at[-1], ir.Constant(whole, WIDTH - r)))
+    for k, total in reversed(list(zip(at, totals, strict=True))):
+        _store(builder, out, k, builder.load(total))
+    return context.get_dummy_value()
 
 
 # Streams
@@ -364,7 +401,7 @@ def _type_fence(context: Any) -> Any:
     return typer
 
 
-def _store_past(builder: Any, kind: Any, data: Any, index: Any, value: Any, nt: bool = True) -> None:
+def _store_past(builder: Any, kind: Any, data: Any, index: Any, value: Any) -> None:
     double = kind.dtype == types.float64
     element = ir.DoubleType() if double else ir.FloatType()
     vector = ir.VectorType(element, WIDTH)
@@ -372,7 +409,7 @@ def _store_past(builder: Any, kind: Any, data: Any, index: Any, value: Any, nt: 
     if not double:
         value = builder.fptrunc(value, vector)
     made = builder.store(value, pointer, align=WIDTH * (8 if double else 4))
-    if nt: made.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+    made.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
 
 
 @lower_builtin(stream, types.Array, types.Integer, types.Array, types.Integer, types.Integer)
@@ -383,7 +420,7 @@ def _lower_stream(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     with cgutils.for_range(builder, count, intp=count.type) as loop:
         offset = builder.mul(loop.index, eight)
         value = _load(builder, source, builder.add(first, offset))
-        _store_past(builder, sig.args[2], target, builder.add(at, offset), value, False)
+        _store_past(builder, sig.args[2], target, builder.add(at, offset), value)
     return context.get_dummy_value()
 
 

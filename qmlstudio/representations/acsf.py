@@ -294,7 +294,8 @@ class ACSF(Representation):
         from qmlstudio.representations import _drive, _neighbors
 
         species = columns_for(structures, species, counts=False)
-        result = np.asarray(self._output(structures, species, out, dtype))
+        array = self._output(structures, species, out, dtype)
+        result = np.asarray(array)
         _drive.check_positions(structures)
         images = _neighbors.lattice_images(structures, self.r_cut)
         atoms, neighbors = buffer_sizes(structures, _neighbors.most_neighbors(structures, images, self.r_cut))
@@ -333,7 +334,7 @@ class ACSF(Representation):
         )
         if bad >= 0:
             raise _neighbors.coincident(structures, bad)
-        return Features(np.asarray(result), self, species, structures.offsets if self.local else None)
+        return Features(array, self, species, structures.offsets if self.local else None)
 
     def _cost(self, structures: Structures, neighbors: int) -> float:
         """Guess of the µs that a structure takes."""

@@ -276,7 +276,8 @@ class AEV(Representation):
         from qmlstudio.representations import _drive, _neighbors
 
         species = self._columns(structures, species)
-        result = np.asarray(self._output(structures, species, out, dtype))
+        array = self._output(structures, species, out, dtype)
+        result = np.asarray(array)
         _drive.check_positions(structures)
         c, elements = self.constants, self.numbers(species)
         images = _neighbors.lattice_images(structures, c.Rcr)

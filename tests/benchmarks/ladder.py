@@ -1,7 +1,7 @@
 """The QM7 ladder: kernel ridge regression of atomization energies with our features and a plain solver.
 
-``python tests/benchmarks/ladder.py [NAME…] [--write]`` needs ../shared/data/qm7. The protocol is honest: a seed shuffles
-the molecules, the last 1,369 are the test set, which is scored once; σ and λ come from the training
+``python tests/benchmarks/ladder.py [NAME…] [--write]`` needs ../shared/data/qm7. The protocol is honest: a seed
+shuffles the molecules, the last 1,369 are the test set, which is scored once; σ and λ come from the training
 molecules alone (of N = 1,000 two thirds fit and one third validates, of more the first 1,000 fit and the next 500
 validate), and are kept for the fit to all N. Bag sizes and many-body types are those of the whole set (no labels).
 """
