@@ -200,7 +200,8 @@ class UMAP(Embedding):
                 while descent.epoch < n_epochs:
                     descent.advance(progress)
                     progress(0.02 + 0.98 * descent.epoch / n_epochs, "Layout")
-                    if progress.wants_partial and time.perf_counter() - shown >= PARTIAL_SECONDS:
+                    running = descent.epoch < n_epochs
+                    if progress.wants_partial and running and time.perf_counter() - shown >= PARTIAL_SECONDS:
                         shown = time.perf_counter()
                         progress.partial(Coordinates(descent.points(), epoch=descent.epoch, n_epochs=n_epochs))
             points = descent.points()

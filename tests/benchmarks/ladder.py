@@ -30,6 +30,8 @@ SIZES = (1000, 2000, 4000, 5732)
 SEEDS = (1, 2, 3)
 TARGET = "atomization_energy_pbe0"
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "ladder.md"
+Kernel = Callable[[float, Any, Any], Any]
+"""(σ, molecules, molecules) → matrix."""
 LAMBDAS = tuple(10.0**k for k in range(-11, -2))
 
 
@@ -89,16 +91,17 @@ def distances(array: Any, kernel: str) -> Any:
     return result
 
 
-def global_kernels(array: Any, kernel: str) -> tuple[list[float], Callable[[float], Any]]:
-    """Widths worth trying, and the kernel matrix of one of them."""
+def global_kernels(array: Any, kernel: str) -> tuple[list[float], Kernel]:
+    """Widths worth trying, and the kernel between two lists of molecules for one of them."""
     d = distances(array, kernel)
     typical = float(np.median(d[:: max(1, len(d) // 500)]))
     if kernel == "laplacian":
-        return [typical * 2.0**k for k in range(-1, 7)], lambda sigma: np.exp(d / -sigma)
-    return [np.sqrt(2 * typical) * 2.0**k for k in range(-2, 6)], lambda sigma: np.exp(d / -(sigma**2))
+        return [typical * 2.0**k for k in range(-1, 7)], lambda sigma, a, b: np.exp(d[np.ix_(a, b)] / -sigma)
+    widths = [np.sqrt(2 * typical) * 2.0**k for k in range(-2, 6)]
+    return widths, lambda sigma, a, b: np.exp(d[np.ix_(a, b)] / -(sigma**2))
 
 
-def local_kernels(features: Features, numbers: Any) -> tuple[list[float], Callable[[float], Any]]:
+def local_kernels(features: Features, numbers: Any) -> tuple[list[float], Kernel]:
     """Σ over pairs of atoms of one element of exp(−|x − x′|² / 2σ²): a product, an exponential and sums by molecule."""
     sigmas = [3.0, 10.0, 20.0]
     assert features.offsets is not None
@@ -127,32 +130,32 @@ def local_kernels(features: Features, numbers: Any) -> tuple[list[float], Callab
     for k in results.values():
         # blocks on the diagonal are whole, those below it are not mirrored yet
         k[:] = np.where(k == 0, k.T, k)
-    return sigmas, lambda sigma: results[sigma]
+    return sigmas, lambda sigma, a, b: results[sigma][np.ix_(a, b)]
 
 
-def solve(kernel: Any, train: Any, y: Any, test: Any, regularisation: float) -> Any:
-    """Predictions for `test` (indices) from a fit to `train`; NaN where the matrix is not positive definite."""
-    matrix = kernel[np.ix_(train, train)]
-    matrix[np.diag_indices(len(train))] += regularisation
-    mean = y[train].mean()
+def solve(matrix: Any, across: Any, y: Any, regularisation: float) -> Any:
+    """Predictions from the kernel of the training molecules, which is overwritten, and that of the test molecules.
+
+    NaN where the matrix is not positive definite.
+    """
+    matrix[np.diag_indices(len(y))] += regularisation
+    mean = y.mean()
     try:
         factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
-        return np.full(len(test), np.nan)
-    return kernel[np.ix_(test, train)] @ cho_solve(factor, y[train] - mean) + mean
+        return np.full(len(across), np.nan)
+    return across @ cho_solve(factor, y - mean) + mean
 
 
-def choose(kernels: Callable[[float], Any], sigmas: list[float], y: Any, fit: Any, check: Any) -> tuple[float, float]:
+def choose(kernels: Kernel, sigmas: list[float], y: Any, fit: Any, check: Any) -> tuple[float, float]:
     """The σ and λ with the least error on `check` after a fit to `fit`."""
     best = (np.inf, 0.0, 0.0)
-    both = np.concatenate([fit, check])
-    a, b = np.arange(len(fit)), np.arange(len(fit), len(both))
     for sigma in sigmas:
-        part = kernels(sigma)[np.ix_(both, both)]
+        part, across = kernels(sigma, fit, fit), kernels(sigma, check, fit)
         # λ is relative to the diagonal: one for global kernels, the number of atoms squared for local ones
         scale = float(np.mean(np.diag(part)))
         for regularisation in LAMBDAS:
-            error = float(np.abs(solve(part, a, y[both], b, regularisation * scale) - y[check]).mean())
+            error = float(np.abs(solve(part.copy(), across, y[fit], regularisation * scale) - y[check]).mean())
             if error < best[0]:
                 best = (error, sigma, regularisation * scale)
     return best[1], best[2]
@@ -178,7 +181,8 @@ def climb(rung: Rung, dataset: Any) -> dict[int, list[float]]:
             chosen[key] = choose(kernels, sigmas, y, train[:cut], train[cut:stop])
         sigma, regularisation = chosen[key]
         test = orders[seed][SIZES[-1] :]
-        error = float(np.abs(solve(kernels(sigma), train, y, test, regularisation) - y[test]).mean())
+        predicted = solve(kernels(sigma, train, train), kernels(sigma, test, train), y[train], regularisation)
+        error = float(np.abs(predicted - y[test]).mean())
         found[size].append(error)
         print(
             f"  seed {seed} N {size}: σ {sigma:.4g} λ {regularisation:.1g} MAE {error:.3f}", file=sys.stderr, flush=True
