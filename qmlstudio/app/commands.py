@@ -130,6 +130,12 @@ COMMANDS: tuple[Command, ...] = (
         text=_("&Save features…"),
         tip=_("Write the features of all structures to a file, however large"),
     ),
+    Command(
+        id="open_params",
+        menu="&Represent",
+        text=_("&AEV of a .params file…"),
+        tip=_("Environment vectors with the constants and elements of a published network"),
+    ),
     Command(id="reset_map", menu="&Map", text=_("Show &all points"), tip=_("Reset the map's range")),
     Command(id="tool_pan", menu="&Map", text=_("&Pan tool"), separator=True),
     Command(id="tool_lasso", menu="&Map", text=_("&Lasso tool")),

@@ -227,6 +227,25 @@ class Actions(QObject):
                 )
             )
 
+    def on_open_params(self) -> None:
+        from qmlstudio.representations import AEV
+
+        window = self._window
+        path, _ = QFileDialog.getOpenFileName(
+            window,
+            self.tr("Constants of a network"),
+            window.preferences.last_folder,
+            self.tr("Parameters of ANI networks (*.params);;All files (*)"),
+        )
+        if not path:
+            return
+        try:
+            new = AEV.from_params_file(path)
+        except (OSError, ValueError) as error:
+            window.show_error(str(error))
+            return
+        self._store.update(self.tr("constants of {}").format(Path(path).name), representation=new)
+
     # -- map
 
     def on_reset_map(self) -> None:

@@ -12,8 +12,8 @@ from qmlstudio.app import represent
 from qmlstudio.app.jobs import JobRunner
 from qmlstudio.chem.builtin import load_builtin
 from qmlstudio.progress import Cancelled, Progress
-from qmlstudio.representations import REGISTRY
-from qmlstudio.shell import warm_up
+from qmlstudio.representations import AEV, REGISTRY
+from qmlstudio.shell import actions, warm_up
 from qmlstudio.shell.main_window import MainWindow
 
 Make = Callable[..., MainWindow]
@@ -21,24 +21,58 @@ Make = Callable[..., MainWindow]
 
 def test_menu_chooses_and_follows(make_window: Make, ready: Callable[..., None], xyz: Path) -> None:
     window = make_window(str(xyz))
-    actions = window.actions_by_id
-    assert actions["represent_coulomb_matrix"].isChecked()
-    actions["represent_bag_of_bonds"].trigger()
+    by_id = window.actions_by_id
+    assert by_id["represent_coulomb_matrix"].isChecked()
+    by_id["represent_bag_of_bonds"].trigger()
     ready(window)
     assert window.store.session.representation.name == "bag_of_bonds"
-    assert actions["represent_bag_of_bonds"].isChecked()
-    assert not actions["represent_coulomb_matrix"].isChecked()
-    actions["undo"].trigger()
+    assert by_id["represent_bag_of_bonds"].isChecked()
+    assert not by_id["represent_coulomb_matrix"].isChecked()
+    by_id["undo"].trigger()
     ready(window)
-    assert actions["represent_coulomb_matrix"].isChecked()
+    assert by_id["represent_coulomb_matrix"].isChecked()
     # the palette offers them like any other command
     found = [title for title, _, _ in window.actions_of_commands._commands("bag bonds")]
     assert found == [REGISTRY["bag_of_bonds"].title]
-    actions["about_representation"].trigger()
+    by_id["about_representation"].trigger()
     assert window.descriptor_view._dialog is not None
-    actions["difference"].trigger()
+    by_id["difference"].trigger()
     assert "Pin a structure first" in window.statusBar().currentMessage()
     ready(window)
+
+
+PARAMS = """TM = 1
+Rcr = 5.2
+Rca = 3.5
+EtaR = [16.0]
+ShfR = [0.9,1.2,1.5]
+Zeta = [32.0]
+ShfZ = [0.2,1.6]
+EtaA = [8.0]
+ShfA = [0.9,1.55]
+Atyp = [H,C,N,O]
+"""
+
+
+def test_constants_of_a_network(
+    make_window: Make, ready: Callable[..., None], xyz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = xyz.with_name("small.params")
+    path.write_text(PARAMS)
+    window = make_window(str(xyz))
+    monkeypatch.setattr(actions.QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    told: list[str] = []
+    monkeypatch.setattr(window, "show_error", lambda message, *_: told.append(message))
+    window.actions_by_id["open_params"].trigger()
+    ready(window)
+    chosen = window.store.session.representation
+    assert isinstance(chosen, AEV)
+    assert chosen.size(window.store.dataset.structures.species) == 4 * 3 + 10 * 4  # type: ignore[union-attr]
+    path.write_text(PARAMS.replace("Rca = 3.5", "Rca = long"))
+    window.actions_by_id["open_params"].trigger()
+    assert window.store.session.representation == chosen
+    assert "small.params" in told[0]
+    assert "3" in told[0]
 
 
 def test_plug_ins_appear_and_broken_ones_are_told(
