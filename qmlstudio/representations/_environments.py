@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmlstudio.chem.structures import Structure, Structures
+from qmlstudio.parameters import param
 from qmlstudio.representations.base import Array, Contribution
 
 AVERAGES = (
@@ -18,6 +19,13 @@ AVERAGES = (
     ("off", "one row for each atom"),
 )
 AVERAGE_HELP = "One row for each structure, which adds up or averages those of its atoms, or one for each atom."
+
+
+def average_param(default: str = "sum") -> Any:
+    """The field `average` of a representation whose rows are those of the atoms, or one for each structure."""
+    return param(default, label="Rows", choices=AVERAGES, help=AVERAGE_HELP)
+
+
 MODES = {"off": 0, "sum": 1, "mean": 2}
 """Of `average`, for the loops."""
 

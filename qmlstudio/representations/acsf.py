@@ -15,10 +15,9 @@ from qmlstudio.progress import SILENT, Progress
 from qmlstudio.representations import _number_text as texts
 from qmlstudio.representations._acsf_program import program
 from qmlstudio.representations._environments import (
-    AVERAGE_HELP,
-    AVERAGES,
     MODES,
     Environment,
+    average_param,
     buffer_sizes,
     environments,
     largest_first,
@@ -80,7 +79,7 @@ class ACSF(Representation):
     reference: ClassVar[str] = "J. Behler, J. Chem. Phys. 134, 074106 (2011), doi:10.1063/1.3553717"
     periodic: ClassVar[Any] = "images"
 
-    average: str = param("sum", label="Rows", choices=AVERAGES, help=AVERAGE_HELP)
+    average: str = average_param()
     r_cut: float = param(6.0, label="Cutoff", unit="Å", low=0.5, high=20.0, step=0.5)
     n_radial: int = param(
         8,

@@ -17,10 +17,9 @@ from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress
 from qmlstudio.representations import _number_text as texts
 from qmlstudio.representations._environments import (
-    AVERAGE_HELP,
-    AVERAGES,
     MODES,
     Environment,
+    average_param,
     buffer_sizes,
     environments,
     largest_first,
@@ -79,7 +78,7 @@ class AEV(Representation):
     )
     periodic: ClassVar[Any] = "images"
 
-    average: str = param("sum", label="Rows", choices=AVERAGES, help=AVERAGE_HELP)
+    average: str = average_param()
     preset: str = param(
         "ani1x",
         label="Constants of",

@@ -10,6 +10,7 @@ import numpy as np
 from qmlstudio.chem.structures import Species, Structure, Structures
 from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress
+from qmlstudio.representations._environments import average_param
 from qmlstudio.representations.base import Array, Contribution, Features, Layout, Representation, columns_for
 from qmlstudio.representations.matrices import UNIT_CHOICES, Floats, length, self_terms, value_unit
 
@@ -50,12 +51,7 @@ class AtomicCoulombMatrix(Representation):
         label="Order of neighbours",
         choices=(("distance", "by distance from the atom"), ("row-norm", "by row norm")),
     )
-    average: str = param(
-        "mean",
-        label="Average",
-        choices=(("mean", "mean over atoms"), ("sum", "sum over atoms"), ("off", "one row per atom")),
-        help="One row for each structure, or one for each atom.",
-    )
+    average: str = average_param("mean")
     length_unit: str = param("bohr", label="Length unit", choices=UNIT_CHOICES, help="Unit of the distances in Z·Z′/r.")
     central_cutoff: float = param(
         1e6,

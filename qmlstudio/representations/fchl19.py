@@ -12,6 +12,7 @@ from qmlstudio.chem.elements import SYMBOLS
 from qmlstudio.chem.structures import Species, Structure, Structures
 from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress
+from qmlstudio.representations._environments import average_param
 from qmlstudio.representations.base import (
     Array,
     Contribution,
@@ -23,11 +24,6 @@ from qmlstudio.representations.base import (
     columns_for,
 )
 
-AVERAGES = (
-    ("sum", "sum over atoms"),
-    ("mean", "mean over atoms"),
-    ("off", "one row for each atom"),
-)
 _STEEPEST = 1500.0
 """Largest η₃ · cutoff²: beyond it the factors of the radial Gaussians leave the range of doubles."""
 
@@ -64,7 +60,7 @@ class FCHL19(Representation):
     reference: ClassVar[str] = "A. S. Christensen et al., J. Chem. Phys. 152, 044107 (2020), doi:10.1063/1.5126701"
     periodic: ClassVar[Any] = "images"
 
-    average: str = param("sum", label="Rows", choices=AVERAGES, help="What becomes of the rows of the atoms.")
+    average: str = average_param()
     rcut: float = param(8.0, label="Cutoff of pairs", unit="Å", low=1.0, high=20.0, step=0.5)
     acut: float = param(8.0, label="Cutoff of triples", unit="Å", low=1.0, high=20.0, step=0.5)
     nRs2: int = param(24, label="Distances of pairs", low=1, high=200, help="Grid points from 0 to the cutoff.")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qmlstudio.chem.structures import Species, Structure, Structures
 from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress
+from qmlstudio.representations._environments import average_param
 from qmlstudio.representations._many_body import (
     BALANCED,
     NORMALIZATION_HELP,
@@ -22,8 +23,6 @@ from qmlstudio.representations._many_body import (
     largest_first,
 )
 from qmlstudio.representations.base import Array, Contribution, Features, columns_for
-
-AVERAGES = (("sum", "sum over atoms"), ("mean", "mean over atoms"), ("off", "one row for each atom"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +55,7 @@ class LMBTR(ManyBody):
         choices=NORMALIZATIONS,
         help=f"{NORMALIZATION_HELP} Lengths are those of the rows as they come out, sums included.",
     )
-    average: str = param("sum", label="Rows", choices=AVERAGES)
+    average: str = average_param()
 
     def __post_init__(self) -> None:
         """Raise ValueError for values that do not go together."""

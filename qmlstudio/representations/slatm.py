@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qmlstudio.chem.structures import Species, Structure, Structures
 from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress
+from qmlstudio.representations._environments import average_param
 from qmlstudio.representations._slatm_terms import (
     BLOCK,
     Constants,
@@ -117,16 +118,7 @@ class SLATM(Representation):
     rpower: int = param(
         6, label="Power of distances", low=0, high=12, help="p of 1/r^p on the pairs: 6 is London's.", advanced=True
     )
-    average: str = param(
-        "sum",
-        label="Rows",
-        choices=(
-            ("sum", "structure (sum over atoms)"),
-            ("mean", "structure (mean over atoms)"),
-            ("off", "atoms (aSLATM)"),
-        ),
-        help="One row for each structure, or for each atom.",
-    )
+    average: str = average_param()
 
     @property
     def local(self) -> bool:
