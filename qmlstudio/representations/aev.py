@@ -325,7 +325,7 @@ class AEV(Representation):
         )
         if bad >= 0:
             raise _neighbors.coincident(structures, bad)
-        return Features(result, self, species, structures.offsets if self.local else None)
+        return Features(array, self, species, structures.offsets if self.local else None)
 
     def _grids(self, angles: int, distances: int) -> tuple[Any, ...]:
         """Radial shifts, distances, ½ cos θ_s and ½ sin θ_s, padded to at least so many."""
