@@ -113,7 +113,7 @@ class SOAP(Representation):
         low=1.1,
         high=20.0,
         step=0.5,
-        none_label="where the weighting has decayed",
+        none_label="from weighting",
         help="Radius of the environments; atoms whose Gaussian still reaches into it count too.",
     )
     n_max: int = param(8, label="Radial functions", low=1, high=16, step=1, help="Number of radial functions.")
@@ -170,7 +170,7 @@ class SOAP(Representation):
         low=0.0,
         high=1e6,
         step=0.5,
-        none_label="as the weighting has it",
+        none_label="from weighting",
         advanced=True,
     )
 
