@@ -128,8 +128,8 @@ def local_kernels(features: Features, numbers: Any) -> tuple[list[float], Kernel
                 k = np.add.reduceat(k, first[low:high] - first[low], axis=0)
                 results[sigma][np.ix_(whose[low:high], whose[:high])] += k
     for k in results.values():
-        # blocks on the diagonal are whole, those below it are not mirrored yet
-        k[:] = np.where(k == 0, k.T, k)
+        # what lies above the diagonal is there in some blocks only
+        k[:] = np.tril(k) + np.tril(k, -1).T
     return sigmas, lambda sigma, a, b: results[sigma][np.ix_(a, b)]
 
 
