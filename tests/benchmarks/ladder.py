@@ -133,13 +133,14 @@ def local_kernels(features: Features, numbers: Any) -> tuple[list[float], Kernel
     return sigmas, lambda sigma, a, b: results[sigma][np.ix_(a, b)]
 
 
-def solve(matrix: Any, across: Any, y: Any, regularisation: float) -> Any:
+def solve(matrix: Any, across: Any, y: Any, regularisation: float, extensive: bool = False) -> Any:
     """Predictions from the kernel of the training molecules, which is overwritten, and that of the test molecules.
 
-    NaN where the matrix is not positive definite.
+    NaN where the matrix is not positive definite. `extensive`: a kernel that is a sum over atoms cannot make up for a
+    constant, so none is taken out.
     """
     matrix[np.diag_indices(len(y))] += regularisation
-    mean = y.mean()
+    mean = 0.0 if extensive else y.mean()
     try:
         factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
@@ -147,7 +148,7 @@ def solve(matrix: Any, across: Any, y: Any, regularisation: float) -> Any:
     return across @ cho_solve(factor, y - mean) + mean
 
 
-def choose(kernels: Kernel, sigmas: list[float], y: Any, fit: Any, check: Any) -> tuple[float, float]:
+def choose(kernels: Kernel, sigmas: list[float], y: Any, fit: Any, check: Any, extensive: bool) -> tuple[float, float]:
     """The σ and λ with the least error on `check` after a fit to `fit`."""
     best = (np.inf, 0.0, 0.0)
     for sigma in sigmas:
@@ -155,7 +156,8 @@ def choose(kernels: Kernel, sigmas: list[float], y: Any, fit: Any, check: Any) -
         # λ is relative to the diagonal: one for global kernels, the number of atoms squared for local ones
         scale = float(np.mean(np.diag(part)))
         for regularisation in LAMBDAS:
-            error = float(np.abs(solve(part.copy(), across, y[fit], regularisation * scale) - y[check]).mean())
+            predicted = solve(part.copy(), across, y[fit], regularisation * scale, extensive)
+            error = float(np.abs(predicted - y[check]).mean())
             if error < best[0]:
                 best = (error, sigma, regularisation * scale)
     return best[1], best[2]
@@ -170,6 +172,7 @@ def climb(rung: Rung, dataset: Any) -> dict[int, list[float]]:
     else:
         sigmas, kernels = global_kernels(features.array, rung.kernel)
     del features
+    extensive = rung.kernel == "local"
     found: dict[int, list[float]] = {size: [] for size in SIZES}
     orders = {seed: np.random.default_rng(seed).permutation(len(y)) for seed in SEEDS}
     chosen = {}
@@ -178,10 +181,12 @@ def climb(rung: Rung, dataset: Any) -> dict[int, list[float]]:
         cut, stop = (2 * size // 3, size) if size < 1500 else (1000, 1500)
         key = (seed, stop)
         if key not in chosen:
-            chosen[key] = choose(kernels, sigmas, y, train[:cut], train[cut:stop])
+            chosen[key] = choose(kernels, sigmas, y, train[:cut], train[cut:stop], extensive)
         sigma, regularisation = chosen[key]
         test = orders[seed][SIZES[-1] :]
-        predicted = solve(kernels(sigma, train, train), kernels(sigma, test, train), y[train], regularisation)
+        predicted = solve(
+            kernels(sigma, train, train), kernels(sigma, test, train), y[train], regularisation, extensive
+        )
         error = float(np.abs(predicted - y[test]).mean())
         found[size].append(error)
         print(
