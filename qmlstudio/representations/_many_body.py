@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -282,9 +283,9 @@ class ManyBody(Representation):
             return 1.0 / norm(grid)
         return 1.0 if self.normalize_gaussians else grid.sigma * math.sqrt(2.0 * math.pi)
 
+    @abstractmethod
     def blocks(self, species: Species) -> list[Block]:
         """The blocks in the order of the columns."""
-        raise NotImplementedError
 
     def size(self, species: Species) -> int:
         """Number of columns: grid points of all blocks."""

@@ -62,7 +62,7 @@ def stages(session: Session, dataset: Dataset, memory_budget: int | None = None)
         need = representation.memory(structures)
         if memory_budget is not None and need > memory_budget:
             raise TooLargeError(
-                f"{representation.title} of {len(structures):,} structures needs {need / 2**30:.1f} GiB, "
+                f"{len(structures):,} structures need {need / 2**30:.1f} GiB, "
                 f"more than the budget of {memory_budget / 2**30:.1f} GiB: take a smaller representation "
                 "(a spectrum, an average over the atoms), fewer structures, write them to a file (Represent → Save "
                 "features, or `qmlstudio features`), or raise the budget in the preferences"
