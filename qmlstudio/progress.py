@@ -69,6 +69,11 @@ class Progress:
             self._partial(value)
 
     @property
+    def can_cancel(self) -> bool:
+        """Whether anybody may change their mind (a process of its own can be spared otherwise)."""
+        return self._is_cancelled is not None
+
+    @property
     def wants_partial(self) -> bool:
         """Whether anybody looks at intermediate results (copies can be spared otherwise)."""
         return self._partial is not None

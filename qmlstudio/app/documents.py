@@ -17,6 +17,7 @@ from qmlstudio.app.jobs import Job, JobRunner
 from qmlstudio.app.pipeline import Pipeline
 from qmlstudio.app.preferences import Preferences, state_folder
 from qmlstudio.app.store import Store
+from qmlstudio.chem.builtin import NAMED
 from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.errors import DataError
 from qmlstudio.learning.embedding_base import Coordinates
@@ -159,7 +160,7 @@ class Documents(QObject):
         else:
             self._show_document(result)
             self._set_path(origin.path if origin.path.lower().endswith(SUFFIX) and not origin.recovery else "")
-        if origin.path and not origin.recovery and not origin.is_many and not origin.path.startswith("builtin:"):
+        if origin.path and not origin.recovery and not origin.is_many and not origin.path.startswith(NAMED):
             self._preferences.add_recent_file(origin.path)
         if origin.recovery is not None:
             # the new autosave is on disk before the old one goes: a crash in between loses nothing
@@ -187,6 +188,8 @@ class Documents(QObject):
         self._store.open_dataset(document.dataset, document.session)
         if document.coordinates is not None:
             self._pipeline.seed("map", document.coordinates)
+            for name, value in document.others.items():
+                self._pipeline.seed(name, value)
         self._pipeline.enabled = True
         self._pipeline.advance()
         self.views_loaded.emit(document.views)
@@ -250,7 +253,8 @@ class Documents(QObject):
     def _document(self) -> Document:
         result = self._store.result("map")
         known = result if isinstance(result, Coordinates) and self._store.result_key("map") else None
-        return Document(self._store.session, self._store.dataset, known, views=self.collect_views())
+        others = self._pipeline.known() if known is not None else {}
+        return Document(self._store.session, self._store.dataset, known, views=self.collect_views(), others=others)
 
     def _snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         return documents.to_storage(self._document())

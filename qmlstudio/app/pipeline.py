@@ -15,13 +15,13 @@ from qmlstudio.app.store import Store
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.progress import Progress
 from qmlstudio.session.cache import Cache
-from qmlstudio.session.stages import Inputs, Stage, stages
+from qmlstudio.session.stages import Inputs, Stage, TooLargeError, quality_stage, stages
 
 SLOT = "pipeline"
 HEAD_START = 0.04
 """Seconds that the first stage waits in its thread: the panels draw a new data set while no import of a library holds
 the interpreter (the worst stall of a start falls from 120 to 80 ms)."""
-_INPUTS = frozenset({"dataset", "representation", "embedding"})
+_INPUTS = frozenset({"dataset", "representation", "embedding", "maps", "landmarks"})
 
 
 class Pipeline(QObject):
@@ -37,7 +37,9 @@ class Pipeline(QObject):
         self._runner = runner
         self._cache = cache
         self._running = ""
-        self._failed: set[str] = set()
+        self._judging = False
+        self._failed: dict[str, str] = {}
+        self._large: set[str] = set()
         self.memory_budget: int | None = None
         self.enabled = True
         store.changed.connect(self._on_store_changed)
@@ -50,35 +52,63 @@ class Pipeline(QObject):
 
     def seed(self, name: str, value: Any) -> None:
         """Put a known result (from an opened session file) where the current session's stage would find it."""
-        dataset = self._store.dataset
-        if dataset is not None:
-            for stage in stages(self._store.session, dataset):
-                if stage.name == name:
-                    self._cache.put(stage.key, value)
+        for stage in self.plan():
+            if stage.name == name:
+                self._cache.put(stage.key, value)
 
-    def advance(self) -> None:
-        """Publish what is known and start the first stage that is not."""
-        dataset = self._store.dataset
-        if dataset is None or not self.enabled:
+    def known(self) -> dict[str, Any]:
+        """Further maps and the qualities of all, as far as they are known: what a session file carries along."""
+        names = [s.name for s in self.plan() if s.kind == "quality" or (s.kind == "map" and s.which)]
+        return {name: self._store.result(name) for name in names if self._store.result_key(name)}
+
+    def plan(self) -> list[Stage]:
+        """All stages of the current session: those of the maps in their order, then what their maps are worth."""
+        dataset, session = self._store.dataset, self._store.session
+        if dataset is None:
+            return []
+        found: list[Stage] = []
+        judged: list[Stage] = []
+        for which in range(1 + len(session.maps)):
+            part = stages(session, dataset, self.memory_budget, which)
+            if not self._large.isdisjoint(s.key for s in part):
+                part = stages(session, dataset, self.memory_budget, which, large=True)
+            found += part
+            judged.append(quality_stage(part))
+        return found + judged
+
+    def advance(self, quiet: bool = False) -> None:
+        """Publish what is known and start the first stage that is not; `quiet`: say nothing of former failures."""
+        if self._store.dataset is None or not self.enabled:
             return
-        inputs: dict[str, Any] = {}
-        plan = stages(self._store.session, dataset, self.memory_budget)
-        last = self._cache.get(plan[-1].key)
-        if last is not None:
-            # the map is known (from a file, or from before): what it was made of need not be made again for it
-            self._stop()
-            for stage in plan:
-                value = self._cache.get(stage.key)
-                if value is not None:
-                    self._publish(stage, value)
-            return
+        plan = self.plan()
+        values = {stage.name: self._cache.get(stage.key) for stage in plan}
         for stage in plan:
-            value = self._cache.get(stage.key)
-            if value is None:
-                self._start(stage, inputs)
-                return
-            inputs[stage.name] = value
-            self._publish(stage, value)
+            if values[stage.name] is not None:
+                self._publish(stage, values[stage.name])
+            else:
+                self._store.mark_stale(stage.name)
+        by_name = {stage.name: stage for stage in plan}
+        for goal in plan:
+            # a map that is known (from a file, or from before) needs not what it was made of
+            if goal.kind not in ("map", "quality"):
+                continue
+            missing = self._missing(goal, by_name, values)
+            if missing is None:
+                continue
+            if missing.key in self._failed:
+                if goal.kind == "map" and not quiet:
+                    self._store.fail(missing.name, self._failed[missing.key], "")
+                continue
+            self._start(missing, {need: values[_named(need, missing.which)] for need in missing.needs})
+            return
+        self._stop()
+
+    def _missing(self, goal: Stage, by_name: dict[str, Stage], values: dict[str, Any]) -> Stage | None:
+        """The first stage that has to run for this one to be known; None when it is."""
+        if values[goal.name] is not None:
+            return None
+        needed = (self._missing(by_name[_named(need, goal.which)], by_name, values) for need in goal.needs)
+        return next((stage for stage in needed if stage is not None), goal)
 
     def pause(self) -> None:
         """Give up the stage under way; :meth:`advance` takes it up again."""
@@ -87,6 +117,7 @@ class Pipeline(QObject):
     def retry(self) -> None:
         """Forget failures and try again (after the budget or the environment changed)."""
         self._failed.clear()
+        self._large.clear()
         self.advance()
 
     # -- inside
@@ -103,11 +134,7 @@ class Pipeline(QObject):
     def _start(self, stage: Stage, inputs: dict[str, Any]) -> None:
         if stage.key == self._running:
             return
-        if stage.key in self._failed:
-            self._stop()
-            self._store.fail(stage.name, self._store.error(stage.name) or self.tr("failed before"), "")
-            return
-        self._running = stage.key
+        self._running, self._judging = stage.key, stage.kind == "quality"
         job = Job(
             key=stage.key,
             slot=SLOT,
@@ -115,9 +142,9 @@ class Pipeline(QObject):
             compute=_Compute(stage, inputs, self._cache),
             done=partial(self._on_done, stage),
             failed=partial(self._on_failed, stage),
-            partial=partial(self._on_partial, stage) if stage.name == "map" else None,
+            partial=partial(self._on_partial, stage) if stage.kind == "map" else None,
             lane="batch",
-            priority=10,
+            priority=10 if stage.kind != "quality" else 5,
         )
         self._runner.submit(job)
 
@@ -128,30 +155,46 @@ class Pipeline(QObject):
 
     def _on_partial(self, stage: Stage, value: Any) -> None:
         if stage.key == self._running:
-            self._store.publish(stage.name, "", self._aligned(value))
+            self._store.publish(stage.name, "", self._aligned(stage.name, value))
 
     def _on_runner_finished(self, handle: JobHandle, state: str) -> None:
         """A stage that somebody cancelled is no longer under way: the next change, or F5, starts it again."""
         if state == "cancelled" and handle.slot == SLOT and handle.key == self._running:
             self._running = ""
+            if self._judging:
+                # nobody misses the figures of merit: the map is there
+                return
             self._store.fail("map", self.tr("Cancelled: compute again with F5, or change something."), "")
 
     def _on_failed(self, stage: Stage, error: BaseException, details: str) -> None:
         if stage.key == self._running:
             self._running = ""
-        self._failed.add(stage.key)
-        self._store.fail(stage.name, f"{stage.title}: {error}", details)
+        if isinstance(error, TooLargeError) and self._would_landmarks_do(stage):
+            # too much for memory at once: landmarks make the map, and the rest is placed on it piece by piece
+            self._large.add(stage.key)
+            self.advance()
+            return
+        self._failed[stage.key] = f"{stage.title}: {error}"
+        self._store.fail(stage.name, self._failed[stage.key], details)
+        self.advance(quiet=True)
+
+    def _would_landmarks_do(self, stage: Stage) -> bool:
+        """Whether a map of landmarks gets round what was too large; not for the quality of a map that is known."""
+        if stage.kind not in ("features", "neighbors"):
+            return False
+        known = any(s.name == _named("map", stage.which) and s.key in self._cache for s in self.plan())
+        return not known and not self._store.session.map_spec(stage.which).representation.kernel_only
 
     def _publish(self, stage: Stage, value: Any) -> None:
         if self._store.result_key(stage.name) == stage.key:
             return
         if isinstance(value, Coordinates):
-            value = self._aligned(value)
+            value = self._aligned(stage.name, value)
         self._store.publish(stage.name, stage.key, value)
 
-    def _aligned(self, new: Coordinates) -> Coordinates:
+    def _aligned(self, name: str, new: Coordinates) -> Coordinates:
         """Turned to match the map on screen, so that eyes can follow; axes with a meaning are only mirrored."""
-        old = self._store.result("map")
+        old = self._store.result(name)
         if not isinstance(old, Coordinates) or old.points.shape != new.points.shape or len(new.points) < 3:
             return new
         if new.axes:
@@ -162,6 +205,10 @@ class Pipeline(QObject):
         from qmlstudio.learning.alignment import procrustes
 
         return replace(new, points=procrustes(new.points, old.points))
+
+
+def _named(kind: str, which: int) -> str:
+    return f"{kind}:{which}" if which else kind
 
 
 class _Compute:

@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from qmlstudio.chem.dataset import Dataset
+from qmlstudio.chem.dataset import Dataset, Property
+from qmlstudio.session.columns import Columns
+from qmlstudio.session.map_spec import MapSpec
 from qmlstudio.session.selection import Selection
 from qmlstudio.session.session import Session
 
 MERGE_SECONDS = 1.0
 HISTORY = 200
 MAX_PINS = 16
-_MERGED = frozenset({"representation", "embedding", "coloring", "map_view", "structure_look", "active"})
+_MERGED = frozenset(
+    {"representation", "embedding", "coloring", "map_view", "maps", "filters", "clustering", "structure_look", "active"}
+)
+Links = tuple[tuple[int, int, str], ...]
+"""Lines between points of the map: from, to, kind ("feature", "map", "false", "path")."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,12 @@ class Store(QObject):
     changed(names)
         Frozen set of the session's fields that differ from before.
     results_changed(name)
-        "features", "neighbors" or "map" was published, cleared, or moved on.
+        "features", "neighbors", "map", "quality", "filter", "clusters" … was published or moved on; ":1" after the name
+        means the second map's.
+    columns_changed(names)
+        Derived columns came, changed or went.
+    links_changed(links)
+        Other lines are to be drawn on the map.
     hovered(index)
         Structure under the cursor somewhere; -1 for none.
     atoms_hovered(atoms), picked_changed(atoms)
@@ -55,6 +66,8 @@ class Store(QObject):
     picked_changed = Signal(object)
     failed = Signal(str, str, str)
     history_changed = Signal()
+    columns_changed = Signal(object)
+    links_changed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +79,9 @@ class Store(QObject):
         self._results: dict[str, tuple[str, Any]] = {}
         self._errors: dict[str, str] = {}
         self._picked: tuple[int, ...] = ()
+        self._derived: dict[str, Property] = {}
+        self._columns: Columns | None = None
+        self._links: Links = ()
         self._saved: Session = self._session
 
     # -- what there is
@@ -79,6 +95,21 @@ class Store(QObject):
     def dataset(self) -> Dataset | None:
         """The data set that the session is about; None before one was opened."""
         return self._datasets.get(self._session.dataset.fingerprint)
+
+    @property
+    def columns(self) -> Columns | None:
+        """All columns of the data set, derived ones included; None before a set was opened."""
+        dataset = self.dataset
+        if dataset is None:
+            return None
+        if self._columns is None or self._columns.dataset is not dataset:
+            self._columns = Columns(dataset, self._derived)
+        return self._columns
+
+    @property
+    def links(self) -> Links:
+        """Lines that the map shows."""
+        return self._links
 
     @property
     def active(self) -> int | None:
@@ -135,6 +166,10 @@ class Store(QObject):
         self._apply(new)
         self._forget_datasets()
 
+    def update_map(self, which: int, spec: MapSpec, text: str = "") -> None:
+        """Describe a map anew: 0 is the first, whose representation the descriptor shows."""
+        self.update(text, **self._session.map_fields(which, spec))
+
     def set_active(self, index: int | None) -> None:
         """Make a structure the one that all panels show."""
         selection = self._session.selection
@@ -181,6 +216,32 @@ class Store(QObject):
         if atoms != self._picked:
             self._picked = tuple(atoms)
             self.picked_changed.emit(self._picked)
+
+    def show_links(self, links: Links) -> None:
+        """Draw these lines on the map in place of the former."""
+        if links != self._links:
+            self._links = tuple(links)
+            self.links_changed.emit(self._links)
+
+    # -- derived columns
+
+    def set_derived(self, name: str, column: Property | None) -> None:
+        """Add, replace or (None) drop a column that was computed: clusters, similarities, distortions.
+
+        Derived columns are no part of the session: whoever made one makes it again when the session is opened.
+        """
+        self.set_derived_columns({name: column})
+
+    def set_derived_columns(self, columns: dict[str, Property | None]) -> None:
+        """Several at once, with one signal."""
+        dataset = self.dataset
+        changed = {k for k, c in columns.items() if c is not None or k in self._derived}
+        if dataset is None or not changed:
+            return
+        derived = {**self._derived, **columns}
+        self._derived = {k: c for k, c in derived.items() if c is not None}
+        self._columns = (self._columns or Columns(dataset)).with_derived(self._derived)
+        self.columns_changed.emit(frozenset(changed))
 
     # -- history
 
@@ -232,6 +293,11 @@ class Store(QObject):
         self._errors.pop(name, None)
         self.results_changed.emit(name)
 
+    def mark_stale(self, name: str) -> None:
+        """The session wants another result than the latest, which stays on screen until that one comes."""
+        if name in self._results:
+            self._results[name] = ("", self._results[name][1])
+
     def fail(self, name: str, message: str, details: str) -> None:
         """A stage failed; its last result stays on screen."""
         self._errors[name] = message
@@ -245,6 +311,8 @@ class Store(QObject):
         if "dataset" in names:
             self._results.clear()
             self._errors.clear()
+            self._derived, self._columns = {}, None
+            self.show_links(())
         if new.selection.active != old.selection.active or "dataset" in names:
             dataset = self.dataset
             same_atoms = "dataset" not in names and dataset is not None and dataset.ordered

@@ -15,6 +15,13 @@ from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.structures import Structures
 from qmlstudio.resources_path import resources
 
+BUILTIN_PREFIX = "builtin:"
+"""Paths that begin so are names of built-in data sets."""
+QM9_PREFIX = "qm9:"
+"""The path of the whole of QM9, from a package that is installed beside the program."""
+NAMED = (BUILTIN_PREFIX, QM9_PREFIX)
+"""Paths that begin so are names, not files."""
+
 Column = tuple[str, str, Literal["structure", "atom"]]
 """Unit, description, target."""
 
@@ -108,6 +115,20 @@ BUILTIN: dict[str, BuiltinInfo] = {
     ),
 }
 """The built-in data sets by name."""
+
+QM9 = BuiltinInfo(
+    title="QM9",
+    description=(
+        "The 130,831 molecules of C, N, O, F and H with at most nine heavy atoms in QM9: geometries, 15 properties "
+        "and Mulliken charges at B3LYP/6-31G(2df,p). The 3,054 uncharacterised molecules are left out."
+    ),
+    structures=130_831,
+    columns=_QM9,
+    ordered=False,
+    licence=BUILTIN["qm9_7"].licence,
+    reference=BUILTIN["qm9_7"].reference,
+)
+"""The whole of QM9, which does not come with the program: the extra "qm9" installs it."""
 
 
 def load_builtin(name: str) -> Dataset:

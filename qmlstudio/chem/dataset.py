@@ -72,7 +72,7 @@ class Source:
     Attributes
     ----------
     path : str
-        File or folder as opened; "builtin:NAME" for a built-in set; empty for pasted text.
+        File or folder as opened; "builtin:NAME" for a built-in set, "qm9:" for QM9; empty for pasted text.
     format, licence, reference : str
     """
 

@@ -16,6 +16,7 @@ from qmlstudio.chem.elements import SYMBOLS
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Numbers = NDArray[np.uint8]
+_PART = 1 << 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +166,41 @@ class Structures:
 
     def formulas(self) -> list[str]:
         """Hill formula of each structure."""
-        return [formula(self.numbers[a:b]) for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
+        # many structures share a formula: each distinct one is spelled once
+        spelled: dict[bytes, str] = {}
+        texts: list[str] = []
+        found, parts = self.element_counts()
+        for _, counts in parts:
+            distinct, which = np.unique(counts, axis=0, return_inverse=True)
+            for row in distinct:
+                if row.tobytes() not in spelled:
+                    spelled[row.tobytes()] = formula(np.repeat(found, row))
+            here = [spelled[row.tobytes()] for row in distinct]
+            texts += [here[k] for k in which.ravel().tolist()]
+        return texts
+
+    def element_counts(self) -> tuple[Ints, Iterator[tuple[int, Ints]]]:
+        """How many atoms of each element the structures have, part by part.
+
+        Returns
+        -------
+        found : (k,) int64
+            Atomic numbers that occur, ascending.
+        parts : iterator of (start, (m, k) int64)
+            Counts of the structures from `start` on: a few thousand at a time, since sorting and indexing many at once
+            would hold up every other thread.
+        """
+        found = np.flatnonzero(np.bincount(self.numbers, minlength=256)) if len(self.numbers) else np.zeros(0, np.int64)
+        return found, self._element_counts(found)
+
+    def _element_counts(self, found: Ints) -> Iterator[tuple[int, Ints]]:
+        column = np.zeros(256, dtype=np.int64)
+        column[found] = np.arange(len(found))
+        for start in range(0, len(self), _PART):
+            bounds = self.offsets[start : start + _PART + 1]
+            sizes, shape = np.diff(bounds), (len(bounds) - 1, len(found))
+            cells = np.repeat(np.arange(len(sizes)) * len(found), sizes) + column[self.numbers[bounds[0] : bounds[-1]]]
+            yield start, np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -189,11 +224,11 @@ class Species:
     @classmethod
     def of(cls, structures: Structures) -> Species:
         """Counted over all structures."""
-        n = len(structures)
-        owner = np.repeat(np.arange(n), structures.sizes)
-        found = np.unique(structures.numbers)
-        counts = [int(np.bincount(owner[structures.numbers == z], minlength=1).max(initial=0)) for z in found]
-        return cls(tuple(int(z) for z in found), tuple(counts), int(structures.sizes.max(initial=0)))
+        found, parts = structures.element_counts()
+        counts = np.zeros(len(found), dtype=np.int64)
+        for _, part in parts:
+            np.maximum(counts, part.max(axis=0), out=counts)
+        return cls(tuple(found.tolist()), tuple(counts.tolist()), int(structures.sizes.max(initial=0)))
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ def map_figure(
     title: str = "",
     panel: str = "",
     point_size: float | None = None,
+    sizes: Array | None = None,
     equal_aspect: bool = False,
     vector_limit: int = VECTOR_LIMIT,
 ) -> Any:
@@ -105,6 +106,8 @@ def map_figure(
         Letter at the upper left ("a").
     point_size : float, pt
         Diameter; chosen from n when not given.
+    sizes : (n,) float, pt, optional
+        Diameters point by point; NaN is drawn smallest and hollow.
     equal_aspect : bool
         Same scale along both axes.
     vector_limit : int
@@ -123,7 +126,7 @@ def map_figure(
     spec = spec if spec is not None else FigureSpec()
     points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     n = len(points)
-    _check(n, values, categories, selection, axes_titles)
+    _check(n, values, categories, selection, sizes, axes_titles)
     insets = [pin for pin in pins if pin.has_inset]
     with styled(spec):
         figure = new_figure(spec)
@@ -131,7 +134,11 @@ def map_figure(
         shown: Array = np.asarray(np.isfinite(points).all(axis=1))
         colors, missing, markers = _colors(n, values, scale, categories)
         diameter = point_size if point_size is not None else point_diameter(n)
-        _draw_points(axes, points, shown, colors, missing, markers, selection, diameter, raster=n > vector_limit)
+        diameters = np.full(n, diameter)
+        if sizes is not None:
+            missing = missing | ~np.isfinite(sizes)
+            diameters = np.where(np.isfinite(sizes), sizes, np.nanmin(sizes) if np.isfinite(sizes).any() else diameter)
+        _draw_points(axes, points, shown, colors, missing, markers, selection, diameters, raster=n > vector_limit)
         _draw_rings(axes, points, shown, active, pins, diameter, spec)
         _dress(axes, points[shown], axes_titles, limits, equal_aspect)
         if title:
@@ -149,12 +156,17 @@ def map_figure(
 
 
 def _check(
-    n: int, values: Array | None, categories: Categories | None, selection: Array | None, axes_titles: tuple[str, ...]
+    n: int,
+    values: Array | None,
+    categories: Categories | None,
+    selection: Array | None,
+    sizes: Array | None,
+    axes_titles: tuple[str, ...],
 ) -> None:
     if values is not None and categories is not None:
         raise ValueError("points are coloured by values or by categories, not by both")
     codes = None if categories is None else categories.codes
-    for what, array in (("values", values), ("codes", codes), ("selection", selection)):
+    for what, array in (("values", values), ("codes", codes), ("selection", selection), ("sizes", sizes)):
         if array is not None and len(array) != n:
             raise ValueError(f"{len(array)} {what} for {n} points")
     if len(axes_titles) not in (0, 2):
@@ -232,7 +244,7 @@ def _draw_points(
     missing: Array,
     markers: list[tuple[str, Array]],
     selection: Array | None,
-    diameter: float,
+    diameters: Array,
     *,
     raster: bool,
 ) -> None:
@@ -240,7 +252,7 @@ def _draw_points(
     selected = np.ones(len(points), dtype=bool) if selection is None else np.asarray(selection, dtype=bool)
     if not selected.any():
         selected = ~selected
-    area, line = diameter**2, min(0.5, 0.2 * diameter)
+    areas, line = diameters**2, min(0.5, 0.2 * float(diameters.min(initial=2.5)))
     order = 2.0
     for wanted, dim in ((~selected, True), (selected, False)):
         hollow = shown & missing & wanted
@@ -248,7 +260,7 @@ def _draw_points(
             grey = "#dcdcdc" if dim else "#9a9a9a"
             axes.scatter(
                 *points[hollow].T,
-                s=area * 0.8,
+                s=areas[hollow] * 0.8,
                 facecolors="none",
                 edgecolors=grey,
                 linewidths=line,
@@ -265,7 +277,7 @@ def _draw_points(
                 face = 1.0 - _DIMMED * (1.0 - face)
             axes.scatter(
                 *points[chosen].T,
-                s=area,
+                s=areas[chosen],
                 c=face,
                 marker=marker,
                 linewidths=0,

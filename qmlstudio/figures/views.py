@@ -19,11 +19,15 @@ from qmlstudio.figures.structure import Drawing, structure_figure
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.representations.base import Features
 from qmlstudio.session.coloring import color_scale, palette
+from qmlstudio.session.columns import Columns
 from qmlstudio.session.description import Row, describe
+from qmlstudio.session.map_picture import diameters, places
 from qmlstudio.session.session import Session
 
 View = Literal["map", "structure", "descriptor"]
 VIEWS: tuple[View, ...] = ("map", "structure", "descriptor")
+PT_PER_PIXEL = 0.4
+"""A map on screen is about 2.5 times as wide as a column of a journal."""
 
 
 def view_figure(
@@ -49,7 +53,9 @@ def view_figure(
     ----------
     view : "map", "structure" or "descriptor"
     results : mapping
-        "map" for the map; "features" for the descriptor (computed for the one structure when absent).
+        "map" for the map, with "filter" (what does not pass is dimmed), "columns" (derived ones included) and
+        "rotation" (of a map in space) where there are any; "features" for the descriptor (computed for the one
+        structure when absent).
     rotation : (3, 3) float, optional
         Of the 3D camera, for the structure.
     image : (H, W, 4) uint8, optional
@@ -81,9 +87,14 @@ def view_figure(
     return _descriptor(session, dataset, results, spec, panel, row, compared)
 
 
-def view_caption(view: View, session: Session, dataset: Dataset) -> str:
+def _columns(dataset: Dataset, results: Mapping[str, Any]) -> Columns:
+    columns = results.get("columns")
+    return columns if isinstance(columns, Columns) else Columns(dataset)
+
+
+def view_caption(view: View, session: Session, dataset: Dataset, columns: Columns | None = None) -> str:
     """Data set, N, representation, embedding, seed, versions: what a reader needs to make the figure again."""
-    scale = color_scale(session.coloring, dataset)
+    scale = color_scale(session.coloring, columns if columns is not None else dataset)
     active = session.selection.active
     return caption(
         dataset=dataset.name,
@@ -144,14 +155,21 @@ def _map(
     limits: tuple[float, float, float, float] | None,
     panel: str,
 ) -> Any:
+    columns = _columns(dataset, results)
     result = results.get("map")
-    if not isinstance(result, Coordinates):
+    shown = places(session.map_view, columns, result if isinstance(result, Coordinates) else None)
+    if shown is None:
         raise ValueError("there is no map yet: wait until it is computed")
-    scale = color_scale(session.coloring, dataset)
+    points, titles = shown.points, shown.axes
+    if points.shape[1] == 3:
+        # a map in space is drawn as it is seen; its axes point somewhere
+        turn = np.eye(3) if results.get("rotation") is None else np.asarray(results["rotation"])
+        points, titles = (points @ turn.T)[:, :2], ()
+    scale = color_scale(session.coloring, columns)
     colors: dict[str, Any] = {}
     if scale.kind == "number":
         lut = scale.lut
-        colors["values"] = np.where(scale.missing, np.nan, dataset.properties[session.coloring.color_by].values)
+        colors["values"] = np.where(scale.missing, np.nan, columns[session.coloring.color_by].values)
         colors["scale"] = ColorScale(lut, scale.low, scale.high, scale.scale, scale.label)  # type: ignore[arg-type]
     elif scale.kind == "category":
         codes = np.where(scale.missing, -1, scale.index.astype(int))
@@ -166,13 +184,18 @@ def _map(
     mask = session.selection.mask if session.selection.count else None
     if scale.hidden.any():
         mask = ~scale.hidden if mask is None else mask & ~scale.hidden
+    passing = getattr(results.get("filter"), "mask", None)
+    if passing is not None:
+        mask = passing if mask is None else mask & passing
+    pixels = diameters(session.map_view, columns)
     return map_figure(
-        result.points,
+        points,
         spec=spec,
+        sizes=None if pixels is None else pixels * PT_PER_PIXEL,
         selection=mask,
         active=session.selection.active if mark_active else None,
         pins=pins,
-        axes_titles=result.axes,
+        axes_titles=titles,
         limits=limits,
         panel=panel,
         **colors,

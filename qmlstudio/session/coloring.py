@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qmlstudio.chem.dataset import Dataset
+from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.parameters import Parameterised, param
 from qmlstudio.resources_path import resources
+from qmlstudio.session.columns import Columns
 
 CATEGORY_COLORS = np.array(
     # Okabe & Ito's eight with a mid grey for black, which would vanish on dark backgrounds
@@ -93,17 +94,18 @@ class ColorScale:
     note: str = ""
 
 
-def colorable(dataset: Dataset) -> list[str]:
-    """Names of the properties by which structures can be coloured."""
-    return [name for name, p in dataset.per_structure.items() if p.values.ndim == 1]
+def colorable(source: Dataset | Columns) -> list[str]:
+    """Names of the columns by which structures can be coloured."""
+    return list(source) if isinstance(source, Columns) else list(Columns(source).names(composition=False))
 
 
-def color_scale(coloring: Coloring, dataset: Dataset) -> ColorScale:
-    """Resolve a colouring; a property that the data set lacks gives the plain colour and a note."""
-    n = len(dataset)
+def color_scale(coloring: Coloring, source: Dataset | Columns) -> ColorScale:
+    """Resolve a colouring; a column that there is not gives the plain colour and a note."""
+    columns = source if isinstance(source, Columns) else Columns(source)
+    n = len(columns.dataset)
     nothing = np.zeros(n, dtype=bool)
-    p = dataset.per_structure.get(coloring.color_by)
-    if p is None or p.values.ndim != 1:
+    p: Property | None = columns.get(coloring.color_by)
+    if p is None:
         note = f"no property {coloring.color_by!r} in this data set" if coloring.color_by else ""
         return ColorScale("plain", np.zeros(n, np.uint8), PLAIN_COLOR, nothing, nothing, note=note)
     label = p.label(coloring.color_by)

@@ -9,10 +9,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from qmlstudio.chem.builtin import NAMED
 from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.errors import DataError
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.progress import SILENT, Progress
+from qmlstudio.session import known
 from qmlstudio.session.scripting import open_dataset
 from qmlstudio.session.selection import Selection
 from qmlstudio.session.session import DatasetRef, Session
@@ -32,6 +34,8 @@ class Document:
         None when the session has none.
     coordinates : Coordinates or None
         The map as it was on screen.
+    others : dict of str to result
+        What else is known, by name: further maps ("map:1"), the maps' qualities ("quality").
     notice : str
         What could not be restored, for people; empty when all was.
     views : dict
@@ -43,6 +47,7 @@ class Document:
     coordinates: Coordinates | None = None
     notice: str = ""
     views: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
 
 
 def to_storage(
@@ -61,7 +66,7 @@ def to_storage(
     path = document.session.dataset.path
     if dataset is not None and not path:
         data["embedded"], arrays = dataset_to_arrays(dataset)
-    elif path and beside is not None and not path.startswith("builtin:"):
+    elif path and beside is not None and not path.startswith(NAMED):
         folder = Path(beside).resolve().parent
         try:
             data["relative_path"] = "\n".join(os.path.relpath(p, folder) for p in path.splitlines())
@@ -70,7 +75,8 @@ def to_storage(
     if points is not None and points.epoch == points.n_epochs:
         arrays["map/points"] = points.points
         data["map"] = {"axes": list(points.axes), "epoch": points.epoch, "n_epochs": points.n_epochs}
-    return data, arrays
+    data["results"], more = known.to_storage(document.others)
+    return data, arrays | more
 
 
 def write(document: Document, path: str | os.PathLike[str]) -> None:
@@ -108,7 +114,8 @@ def read(path: str | os.PathLike[str], progress: Progress = SILENT, locate: str 
     if dataset.fingerprint == session.dataset.fingerprint:
         views = data.get("views")
         coordinates = _coordinates(data, arrays, len(dataset))
-        return Document(session, dataset, coordinates, views=views if isinstance(views, dict) else {})
+        others = known.from_storage(data.get("results", {}), arrays, len(dataset))
+        return Document(session, dataset, coordinates, "", views if isinstance(views, dict) else {}, others)
     return _reconciled(session, dataset)
 
 
@@ -135,7 +142,7 @@ def _referred(ref: DatasetRef, relative: str, path: Path, progress: Progress, lo
 
 
 def _is_there(place: str) -> bool:
-    return place.startswith("builtin:") or all(Path(p).exists() for p in place.splitlines())
+    return place.startswith(NAMED) or all(Path(p).exists() for p in place.splitlines())
 
 
 def _reconciled(session: Session, dataset: Dataset) -> Document:
@@ -157,6 +164,6 @@ def _reconciled(session: Session, dataset: Dataset) -> Document:
 
 def _coordinates(data: dict[str, Any], arrays: dict[str, NDArray[Any]], n: int) -> Coordinates | None:
     points, meta = arrays.get("map/points"), data.get("map")
-    if points is None or not isinstance(meta, dict) or points.shape != (n, 2):
+    if points is None or not isinstance(meta, dict) or points.shape not in ((n, 2), (n, 3)):
         return None
     return Coordinates(points, tuple(meta["axes"]), int(meta["epoch"]), int(meta["n_epochs"]))

@@ -19,24 +19,28 @@ def with_derived(dataset: Dataset) -> Dataset:
 
     A property that the file already has under that name is left alone.
     """
-    structures = dataset.structures
-    owner = np.repeat(np.arange(len(structures)), structures.sizes)
-    heavy = np.bincount(owner[structures.numbers > 1], minlength=len(structures)).astype(np.float64)
-    derived = {
-        "n_atoms": Property(structures.sizes.astype(np.float64), description="number of atoms"),
-        "n_heavy": Property(heavy, description="number of atoms other than hydrogen"),
-    }
+    structures, there = dataset.structures, dataset.properties
+    derived: dict[str, Property] = {}
     if dataset.ordered:
-        frames = np.arange(1.0, len(structures) + 1)
-        derived = {"frame": Property(frames, description="position in the trajectory")}
-    elif "formula" not in dataset.properties and len(structures) <= 200_000:
-        derived["formula"] = Property(np.array(structures.formulas(), dtype=np.str_), description="Hill formula")
-    new = {k: p for k, p in derived.items() if k not in dataset.properties}
-    return replace(dataset, properties={**dataset.properties, **new}) if new else dataset
+        if "frame" not in there:
+            frames = np.arange(1.0, len(structures) + 1)
+            derived["frame"] = Property(frames, description="position in the trajectory")
+    else:
+        if "n_atoms" not in there:
+            derived["n_atoms"] = Property(structures.sizes.astype(np.float64), description="number of atoms")
+        if "n_heavy" not in there:
+            heavy = np.zeros(len(structures))
+            found, parts = structures.element_counts()
+            for start, counts in parts:
+                heavy[start : start + len(counts)] = counts[:, found > 1].sum(axis=1)
+            derived["n_heavy"] = Property(heavy, description="number of atoms other than hydrogen")
+        if "formula" not in there and len(structures) <= 200_000:
+            derived["formula"] = Property(np.array(structures.formulas(), dtype=np.str_), description="Hill formula")
+    return replace(dataset, properties={**there, **derived}) if derived else dataset
 
 
 def open_dataset(path: str, progress: Progress = SILENT) -> Dataset:
-    """Read a file, folder, archive or "builtin:NAME", with derived properties added."""
+    """Read a file, folder, archive, "builtin:NAME" or "qm9:", with derived properties added."""
     from qmlstudio.chem.readers import open_dataset as read
 
     return prepared(read(path, progress))

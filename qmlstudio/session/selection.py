@@ -106,3 +106,20 @@ class Selection:
         if len(bits) < n:
             raise ValueError("the selection is shorter than its data set")
         return cls(bits[:n].astype(bool), data["active"], data["origin"])
+
+
+@dataclass(frozen=True)
+class NamedSelection:
+    """A selection that was given a name; its active structure means nothing."""
+
+    name: str
+    selection: Selection
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {"name": self.name, "selection": self.selection.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> NamedSelection:
+        """Inverse of :meth:`to_dict`."""
+        return cls(str(data["name"]), Selection.from_dict(data["selection"]))

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
 from qmlstudio.chem.dataset import Dataset
+from qmlstudio.learning.embedding_base import Embedding
 from qmlstudio.parameters import digest
 from qmlstudio.progress import Progress
-from qmlstudio.representations.base import Features
+from qmlstudio.representations.base import Features, Representation
+from qmlstudio.session.columns import Columns
 from qmlstudio.session.session import Session
 
 ALGORITHMS = 1
@@ -25,7 +29,7 @@ class Stage:
     Attributes
     ----------
     name : str
-        "features", "neighbors" or "map".
+        "features", "neighbors", "map" or "quality"; with ":1" behind it for the second map, and so on.
     key : str
         Of all that its result depends on.
     title : str
@@ -33,7 +37,9 @@ class Stage:
     weight : float
         Rough share of the whole time.
     run : callable (inputs, progress) -> result
-        `inputs` are the results of the stages before it, by name. It sees nothing else.
+        `inputs` are the results of the stages that it needs, by name without the map's number. It sees nothing else.
+    needs : tuple of str
+        Names, without the map's number, of the stages whose results it takes.
     """
 
     name: str
@@ -41,22 +47,42 @@ class Stage:
     title: str
     weight: float
     run: Callable[[Inputs, Progress], Any]
+    needs: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The name without the map's number."""
+        return self.name.partition(":")[0]
+
+    @property
+    def which(self) -> int:
+        """The map's number; 0 for the first."""
+        return int(self.name.partition(":")[2] or 0)
 
 
 class TooLargeError(Exception):
     """A result would not fit the memory budget. The text says how much it needs, and what to do instead."""
 
 
-def stages(session: Session, dataset: Dataset, memory_budget: int | None = None) -> list[Stage]:
-    """Resolve a session to features, neighbours and map.
+def stages(
+    session: Session, dataset: Dataset, memory_budget: int | None = None, which: int = 0, large: bool = False
+) -> list[Stage]:
+    """Resolve one of a session's maps to features, neighbours and map.
 
     Parameters
     ----------
     memory_budget : int, bytes, optional
         Features beyond it raise :class:`TooLargeError` when their stage runs.
+    which : int
+        The map: 0 is the first.
+    large : bool
+        Make the map of landmarks and place the rest on it (:mod:`qmlstudio.session.big_map`): one stage, which never
+        has the features of all structures in memory.
     """
-    representation, embedding = session.representation, session.embedding
+    spec = session.map_spec(which)
+    representation, embedding = spec.representation, spec.embedding
     structures = dataset.structures
+    suffix = f":{which}" if which else ""
 
     def features(_: Inputs, progress: Progress) -> Features:
         need = representation.memory(structures)
@@ -70,23 +96,81 @@ def stages(session: Session, dataset: Dataset, memory_budget: int | None = None)
         return representation.compute(structures, progress)
 
     def neighbors(inputs: Inputs, progress: Progress) -> Any:
-        if representation.kernel_only:
-            raise ValueError(
-                f"{representation.title} compares structures by its kernel only: its rows have no distances, so there "
-                "is no map of them; choose another representation for the map"
-            )
+        _check_distances(representation)
+        limit = embedding.max_rows
+        if limit is not None and len(structures) > limit:
+            raise TooLargeError(f"{embedding.title} takes {limit:,} structures at most, these are {len(structures):,}")
         return embedding.neighbors(inputs["features"].per_structure(), progress)
 
     def layout(inputs: Inputs, progress: Progress) -> Any:
-        return embedding.layout(inputs["neighbors"], progress)
+        target = supervision(embedding, dataset)
+        if target is None:
+            return embedding.layout(inputs["neighbors"], progress)
+        return embedding.layout(inputs["neighbors"], progress, target=target)
+
+    def layout_of_landmarks(_: Inputs, progress: Progress) -> Any:
+        from qmlstudio.session.big_map import big_map
+
+        _check_distances(representation)
+        target = supervision(embedding, dataset)
+        return big_map(
+            representation, structures, embedding, session.landmarks, memory_budget, progress, target=target
+        ).coordinates
 
     features_key = digest(
         "features", ALGORITHMS, structures.fingerprint, representation.to_dict(), type(representation).__module__
     )
     neighbors_key = digest("neighbors", features_key, embedding.name, embedding.stage_values("neighbors"))
-    layout_key = digest("map", neighbors_key, embedding.name, embedding.stage_values("layout"))
+    target_key = _target_key(embedding, dataset)
+    layout_key = digest("map", neighbors_key, embedding.name, embedding.stage_values("layout"), *target_key)
+    if large:
+        key = digest("landmarks", layout_key, session.landmarks.to_dict(), memory_budget)
+        return [Stage(f"map{suffix}", key, f"{embedding.title} of landmarks", 1.0, layout_of_landmarks)]
     return [
-        Stage("features", features_key, representation.title, 0.3, features),
-        Stage("neighbors", neighbors_key, f"{embedding.title}: neighbours", 0.2, neighbors),
-        Stage("map", layout_key, f"{embedding.title}: layout", 0.5, layout),
+        Stage(f"features{suffix}", features_key, representation.title, 0.3, features),
+        Stage(f"neighbors{suffix}", neighbors_key, f"{embedding.title}: neighbours", 0.2, neighbors, ("features",)),
+        Stage(f"map{suffix}", layout_key, f"{embedding.title}: layout", 0.5, layout, ("neighbors",)),
     ]
+
+
+def quality_stage(plan: list[Stage]) -> Stage:
+    """How far the map of a plan can be trusted."""
+    last = plan[-1]
+    name = last.name.replace("map", "quality", 1)
+    if len(plan) == 1:
+        return Stage(name, digest("quality", last.key), f"{last.title}: quality", 0.01, _quality_of_landmarks, ("map",))
+    key = digest("quality", ALGORITHMS, plan[0].key, last.key)
+    needs = ("features", "neighbors", "map")
+    return Stage(name, key, last.title.replace("layout", "quality"), 0.2, _quality, needs)
+
+
+def supervision(embedding: Embedding, dataset: Dataset) -> NDArray[Any] | None:
+    """The values (n,) of the column that an embedding is supervised by; None when by none, or by one there is not."""
+    name = getattr(embedding, "supervised_by", "")
+    column = Columns(dataset).get(name) if name else None
+    return None if column is None else column.values
+
+
+def _target_key(embedding: Embedding, dataset: Dataset) -> tuple[str, ...]:
+    # the structures are in the key by their fingerprint, their properties are not
+    return (dataset.fingerprint,) if getattr(embedding, "supervised_by", "") else ()
+
+
+def _check_distances(representation: Representation) -> None:
+    if representation.kernel_only:
+        raise ValueError(
+            f"{representation.title} compares structures by its kernel only: its rows have no distances, so there "
+            "is no map of them; choose another representation for the map"
+        )
+
+
+def _quality(inputs: Inputs, progress: Progress) -> Any:
+    from qmlstudio.learning.quality import quality
+
+    points = inputs["map"].points
+    return quality(inputs["features"].per_structure(), points, neighbors=inputs["neighbors"], progress=progress)
+
+
+def _quality_of_landmarks(inputs: Inputs, progress: Progress) -> Any:
+    progress.check()
+    return inputs["map"].details.get("quality")

@@ -260,6 +260,9 @@ class Actions(QObject):
     def on_tool_box(self) -> None:
         self._window.map_view.set_tool("box")
 
+    def on_add_map(self) -> None:
+        self._window.maps.add()
+
     def on_recompute(self) -> None:
         self._window.pipeline.retry()
 

@@ -134,7 +134,8 @@ class ExportDialog(QDialog):
         """Everything that the drawing needs, taken in the main thread."""
         window, view = self._window, self._view.currentData()
         store = window.store
-        results = {name: store.result(name) for name in ("features", "map")}
+        results = {name: store.result(name) for name in ("features", "map", "filter")}
+        results["columns"] = store.columns
         options: dict[str, Any] = {"insets": self._insets.isChecked(), "picked": store.picked}
         options["mark_active"] = self._active.isChecked()
         if view == "map" and self._visible_part.isChecked():
@@ -163,7 +164,8 @@ class ExportDialog(QDialog):
         inputs = self._inputs(self._spec)
         if inputs["dataset"] is None:
             return
-        self._caption.setText(view_caption(inputs["view"], inputs["session"], inputs["dataset"]))
+        columns = inputs["results"]["columns"]
+        self._caption.setText(view_caption(inputs["view"], inputs["session"], inputs["dataset"], columns))
         width, height = self._spec.width_cm, self._spec.height_cm
         self._size.setText(self.tr("{:.2f} × {:.2f} cm, {}").format(width, height, self._spec.format.upper()))
         self._window.runner.submit(
@@ -269,7 +271,7 @@ def _write(inputs: dict[str, Any], path: str, progress: Progress) -> Path:
     figure = view_figure(**inputs)
     progress.check()
     recipe = {"session": inputs["session"].to_dict(), "view": inputs["view"]}
-    title = view_caption(inputs["view"], inputs["session"], inputs["dataset"])
+    title = view_caption(inputs["view"], inputs["session"], inputs["dataset"], inputs["results"]["columns"])
     return save(figure, path, inputs["spec"], recipe=recipe, title=title)
 
 

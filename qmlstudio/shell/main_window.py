@@ -17,11 +17,22 @@ from PySide6.QtGui import (
     QGuiApplication,
     QPaintEvent,
 )
-from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QMainWindow, QMenu, QMessageBox, QSplitter
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QSplitter,
+    QTabWidget,
+)
 
 from qmlstudio.app import represent
 from qmlstudio.app.autosave import Recovery, discard, find_recoverable
+from qmlstudio.app.derived import DerivedColumns
 from qmlstudio.app.documents import Documents
+from qmlstudio.app.filtering import FilterEngine
 from qmlstudio.app.jobs import JobRunner
 from qmlstudio.app.pipeline import Pipeline
 from qmlstudio.app.preferences import Preferences
@@ -30,18 +41,24 @@ from qmlstudio.app.store import Store
 from qmlstudio.session.cache import Cache
 from qmlstudio.shell.actions import Actions
 from qmlstudio.shell.dialogs import error_box
+from qmlstudio.shell.maps import Maps
 from qmlstudio.shell.menus import Menus
 from qmlstudio.shell.theme import ThemeSwitch
 from qmlstudio.shell.warm_up import warm_up_job
+from qmlstudio.views.clusters import ClustersView
 from qmlstudio.views.dataset import DatasetView
 from qmlstudio.views.descriptor import DescriptorView
+from qmlstudio.views.filters import FiltersView
+from qmlstudio.views.gallery import GalleryView
 from qmlstudio.views.jobs import JobStatus, JobsView
-from qmlstudio.views.map import MapView
 from qmlstudio.views.structure import StructureView
 
 log = logging.getLogger("qmlstudio.window")
 FIRST = "builtin:qm9_7"
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
+HIDDEN = ("jobs",)
+FRONT = ("data", "descriptor", "gallery")
+"""Panels that are hidden, and those in front of the others of their place, at the first start."""
 TURN_MS = 10
 """Pause between the steps after the first paint; with none, Qt would take them all before any event of the user."""
 
@@ -86,35 +103,60 @@ class MainWindow(QMainWindow):
     # -- building
 
     def _make_panels(self) -> None:
-        self.map_view = MapView(self.store, self.runner)
+        self.derived = DerivedColumns(self.store, self)
+        self.filter_engine = FilterEngine(self.store, self.runner, self)
+        self.maps = Maps(self.store, self.runner)
+        self.map_view = self.maps.first
         self.structure_view = StructureView(self.store, self.runner)
         self.dataset_view = DatasetView(self.store)
         self.descriptor_view = DescriptorView(self.store, self.runner)
+        self.filters_view = FiltersView(self.store, self.runner)
+        self.clusters_view = ClustersView(self.store, self.runner)
+        self.gallery_view = GalleryView(self.store, self.runner)
         self.jobs_view = JobsView(self.runner)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setObjectName("central")
-        self.splitter.addWidget(self.map_view)
+        self.splitter.addWidget(self.maps)
         self.splitter.addWidget(self.structure_view)
         self.splitter.setStretchFactor(0, 3)
         self.splitter.setStretchFactor(1, 2)
         self.splitter.setChildrenCollapsible(False)
         self.setCentralWidget(self.splitter)
+        self._make_docks()
+
+    def _make_docks(self) -> None:
+        """The panels round the maps: those of one place are tabs of one another."""
         self.docks: dict[str, QDockWidget] = {}
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
         bottom = Qt.DockWidgetArea.BottomDockWidgetArea
+        first: dict[Qt.DockWidgetArea, QDockWidget] = {}
         for name, title, view, area in (
             ("data", self.tr("Data"), self.dataset_view, left),
+            ("filters", self.tr("Filters"), self.filters_view, left),
             ("descriptor", self.tr("Descriptor"), self.descriptor_view, right),
+            ("clusters", self.tr("Clusters"), self.clusters_view, right),
+            ("gallery", self.tr("Gallery"), self.gallery_view, bottom),
             ("jobs", self.tr("Jobs"), self.jobs_view, bottom),
         ):
             dock = QDockWidget(title, self)
             dock.setObjectName(f"dock_{name}")
             dock.setWidget(view)
             self.addDockWidget(area, dock)
+            if area in first:
+                self.tabifyDockWidget(first[area], dock)
+            first.setdefault(area, dock)
             self.docks[name] = dock
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.setCorner(Qt.Corner.BottomLeftCorner, left)
         self.setCorner(Qt.Corner.BottomRightCorner, right)
-        self.docks["jobs"].hide()
+        self._show_first_panels()
+
+    def _show_first_panels(self) -> None:
+        """What is in front at the first start."""
+        for name, dock in self.docks.items():
+            dock.setVisible(name not in HIDDEN)
+        for name in FRONT:
+            self.docks[name].raise_()
 
     def _make_status(self) -> None:
         bar = self.statusBar()
@@ -145,7 +187,8 @@ class MainWindow(QMainWindow):
         self.documents.autosave.failed.connect(self._on_autosave_failed)
         self.preferences.changed.connect(self._on_preferences_changed)
         self.dataset_view.problems_requested.connect(self.actions_of_commands.on_problems)
-        self.map_view.context_menu_requested.connect(self._on_map_context_menu_requested)
+        self.maps.context_menu_requested.connect(self._on_map_context_menu_requested)
+        self.gallery_view.context_menu_requested.connect(self._on_map_context_menu_requested)
         self.structure_view.context_menu_requested.connect(self._on_structure_context_menu_requested)
         application = QApplication.instance()
         if application is not None:
@@ -223,6 +266,10 @@ class MainWindow(QMainWindow):
             for recovery in found:
                 discard(recovery)
 
+    def _panels(self) -> tuple[Any, ...]:
+        """Those panels that draw in colours of their own."""
+        return (self.descriptor_view, self.filters_view, self.clusters_view, self.gallery_view)
+
     # -- what others may ask
 
     def open_paths(self, paths: Sequence[str], *_: object) -> None:
@@ -243,9 +290,10 @@ class MainWindow(QMainWindow):
     # -- signals
 
     def _on_switch_changed(self, dark: bool) -> None:
-        self.map_view.set_dark(dark)
+        self.maps.set_dark(dark)
         self.structure_view.set_dark(dark)
-        self.descriptor_view.set_dark(dark)
+        for view in self._panels():
+            view.set_dark(dark)
 
     def _on_preferences_changed(self, name: str) -> None:
         if name == "theme":
@@ -262,6 +310,7 @@ class MainWindow(QMainWindow):
     def _on_plugins_loaded(self, problems: list[str]) -> None:
         """Representations of other packages are offered like the rest; broken ones are told, and no more."""
         self.descriptor_view.show_choices()
+        self.maps.show_representations()
         self.menus.show_representations()
         for problem in problems:
             log.warning("%s", problem)
@@ -301,6 +350,8 @@ class MainWindow(QMainWindow):
         return {
             "map_range": list(self.map_view.scatter.range),
             "camera": self.structure_view.canvas.camera_state(),
+            "table": self.dataset_view.state(),
+            "gallery": self.gallery_view.state(),
         }
 
     def _on_documents_views_loaded(self, states: dict[str, Any]) -> None:
@@ -311,6 +362,9 @@ class MainWindow(QMainWindow):
                 self.map_view.scatter.set_range(*(float(v) for v in shown))
             if isinstance(states.get("camera"), dict):
                 self.structure_view.canvas.set_camera(states["camera"])
+            for name, view in (("table", self.dataset_view), ("gallery", self.gallery_view)):
+                if isinstance(states.get(name), dict):
+                    view.restore(states[name])
 
     def _on_status_message_changed(self, text: str) -> None:
         self._status_data.setVisible(not text)
@@ -394,13 +448,13 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Panels where they were at the first start."""
         self.restoreState(self._default_state, LAYOUT_VERSION)
-        for name, dock in self.docks.items():
-            dock.setVisible(name != "jobs")
+        self._show_first_panels()
         self._set_widths()
 
     def _set_widths(self) -> None:
         """The map gets the most room, since everything starts there."""
-        self.resizeDocks([self.docks["data"], self.docks["descriptor"]], [280, 330], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.docks["data"], self.docks["descriptor"]], [290, 330], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.docks["gallery"]], [190], Qt.Orientation.Vertical)
         self.splitter.setSizes([620, 400])
 
     # -- the end

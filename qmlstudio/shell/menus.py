@@ -49,6 +49,9 @@ class Menus(QObject):
             action = self._submenus["builtin"].addAction(info.title)
             action.setToolTip(info.description)
             action.triggered.connect(partial(window.open_paths, [f"builtin:{name}"]))
+        big = self._submenus["builtin"].addAction(self.tr("QM9, all 130,831 molecules"))
+        big.setToolTip(self.tr("Read from the installed extra “qm9”; without it you are told how to install it"))
+        big.triggered.connect(partial(window.open_paths, ["qm9:"]))
         self._submenus["builtin"].setToolTipsVisible(True)
         self._submenus["open_recent"].aboutToShow.connect(self._fill_recent)
         view = self._menus["&View"]

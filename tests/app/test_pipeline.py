@@ -9,12 +9,15 @@ from pytestqt.qtbot import QtBot
 from qmlstudio.app.jobs import JobRunner
 from qmlstudio.app.pipeline import Pipeline
 from qmlstudio.app.store import Store
-from qmlstudio.chem.dataset import Dataset
+from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.structures import Structures
 from qmlstudio.learning.embedding import PCA, UMAP
 from qmlstudio.learning.embedding_base import Coordinates
+from qmlstudio.learning.landmarks import Landmarks
 from qmlstudio.representations import REGISTRY
 from qmlstudio.session.cache import Cache
+from qmlstudio.session.map_spec import MapSpec
+from qmlstudio.session.session import Session
 from qmlstudio.session.stages import stages
 
 
@@ -51,7 +54,7 @@ def test_opening_a_set_publishes_all_stages_once(rig: Rig) -> None:
     rig.store.update(embedding=PCA())
     rig.store.open_dataset(dataset())
     rig.settle()
-    assert seen == ["features", "neighbors", "map"]
+    assert seen == ["features", "neighbors", "map", "quality"]
     assert rig.store.result("map").points.shape == (30, 2)
     assert rig.store.result_key("map")
 
@@ -73,8 +76,7 @@ def test_a_layout_parameter_computes_only_the_layout(rig: Rig) -> None:
     before = len(rig.titles())
     rig.store.update(embedding=UMAP(n_neighbors=5, n_epochs=20, min_dist=0.4))
     rig.settle()
-    assert [t for t in rig.titles()[before:] if t.startswith("UMAP")] == ["UMAP: layout"]
-    assert len(rig.titles()) == before + 1
+    assert rig.titles()[before:] == ["UMAP: layout", "UMAP: quality"]
 
 
 def test_undo_takes_known_results_from_the_cache(rig: Rig) -> None:
@@ -148,6 +150,52 @@ def test_axes_with_a_meaning_are_only_mirrored(rig: Rig) -> None:
     assert np.allclose(new.points, -old.points)
 
 
+def test_features_beyond_the_budget_are_never_whole_in_memory(rig: Rig) -> None:
+    told: list[str] = []
+    rig.store.failed.connect(lambda name, message, details: told.append(message))
+    data = dataset(8000)
+    rig.pipeline.memory_budget = REGISTRY["coulomb_matrix"]().memory(data.structures) // 2
+    rig.store.update(embedding=PCA(), landmarks=Landmarks(count=100, candidates=100))
+    rig.store.open_dataset(data)
+    rig.settle()
+    assert told == []
+    assert rig.store.result("features") is None
+    points = rig.store.result("map").points
+    assert points.shape == (8000, 2)
+    assert np.isfinite(points).all()
+    assert np.isfinite(rig.store.result("quality").distortion).sum() == 100
+
+
+def test_further_maps_have_results_of_their_own(rig: Rig) -> None:
+    rig.store.update(embedding=PCA())
+    rig.store.open_dataset(dataset())
+    other = MapSpec(representation=REGISTRY["bag_of_bonds"](), embedding=PCA())
+    rig.store.update(maps=(other, rig.store.session.map_spec(0)))
+    rig.settle()
+    first, second, third = (rig.store.result(name).points for name in ("map", "map:1", "map:2"))
+    assert not np.allclose(np.abs(first), np.abs(second))
+    assert np.array_equal(first, third)
+    # what two maps share is computed once
+    assert len([t for t in rig.titles() if t == "Coulomb matrix"]) == 1
+    assert rig.store.result_key("quality:2") == rig.store.result_key("quality")
+
+
+def test_a_supervised_map_depends_on_its_column(rig: Rig) -> None:
+    plain = dataset()
+    kinds = np.array(["a", "b"] * 15)
+    data = replace(plain, properties={"kind": Property(kinds), "other": Property(kinds[::-1].copy())})
+    keys = [stages(Session(embedding=UMAP(supervised_by=name)), data)[-1].key for name in ("", "kind", "other")]
+    assert len(set(keys)) == 3
+    rig.store.update(embedding=UMAP(n_neighbors=5, n_epochs=100, supervised_by="kind", target_weight=0.9))
+    rig.store.open_dataset(data)
+    rig.settle()
+    points = rig.store.result("map").points
+    squares = ((points[:, None] - points) ** 2).sum(axis=2) + np.diag(np.full(30, np.inf))
+    alike = kinds[np.argsort(squares, axis=1)[:, :3]] == kinds[:, None]
+    # the labels alternate whatever the molecules look like: by chance it would be a half
+    assert alike.mean() > 0.7
+
+
 def test_a_failure_is_told_once_and_the_next_change_computes(rig: Rig) -> None:
     told: list[str] = []
     rig.store.failed.connect(lambda name, message, details: told.append(message))
@@ -170,11 +218,27 @@ def test_a_known_map_needs_no_features(rig: Rig) -> None:
     rig.pipeline.enabled = False
     rig.store.open_dataset(data)
     rig.pipeline.seed("map", points)
+    rig.pipeline.seed("quality", "known")
     rig.pipeline.enabled = True
     rig.pipeline.advance()
     rig.settle()
     assert rig.store.result("map") is points
     assert rig.titles() == []
+
+
+def test_a_known_map_without_its_quality_is_shown_first_and_judged_then(rig: Rig) -> None:
+    data = dataset()
+    points = Coordinates(np.random.default_rng(0).normal(size=(30, 2)))
+    seen: list[str] = []
+    rig.store.results_changed.connect(seen.append)
+    rig.pipeline.enabled = False
+    rig.store.open_dataset(data)
+    rig.pipeline.seed("map", points)
+    rig.pipeline.enabled = True
+    rig.pipeline.advance()
+    rig.settle()
+    assert rig.store.result("map") is points
+    assert seen == ["map", "features", "neighbors", "quality"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.errors import Problem
+from qmlstudio.session.filters import CategoryFilter, RangeFilter
 from qmlstudio.views.dataset import DatasetView
 from qmlstudio.widgets.property_table import format_number
 
@@ -127,3 +129,77 @@ def test_two_million_rows_are_not_copied(view: DatasetView) -> None:
     assert model.data(model.index(0, 1)) == "0"
     assert model.data(model.index(n - 1, 1)) == str(n - 1)
     assert data.properties["x"].values is values
+
+
+def test_columns_are_chosen_and_remembered(view: DatasetView, rig: Any, qm9: Dataset, ethanol: Dataset) -> None:
+    rig.open(qm9)
+    assert "n_C" not in view.table.shown_names
+    view._chooser.chosen.emit(["mu", "n_C", "gap"])
+    assert view.table.shown_names == ["mu", "n_C", "gap"]
+    assert view._chooser.names == ["mu", "n_C", "gap"]
+    rig.open(ethanol)
+    assert "mu" not in view.table.shown_names
+    rig.open(qm9)
+    assert view.table.shown_names == ["mu", "n_C", "gap"]
+    state = view.state()
+    view._chooser.reset_requested.emit()
+    assert len(view.table.shown_names) > 10
+    view.restore(state)
+    assert view.table.shown_names == ["mu", "n_C", "gap"]
+
+
+def test_derived_columns_come_and_go(view: DatasetView, rig: Any, qm9: Dataset) -> None:
+    rig.open(qm9)
+    view._chooser.chosen.emit(["mu"])
+    rig.store.set_derived("cluster", Property(np.arange(400) % 3))
+    assert view.table.shown_names == ["mu", "cluster"]
+    view._chooser.chosen.emit(["mu"])
+    rig.store.set_derived("cluster", Property(np.arange(400) % 4))
+    assert view.table.shown_names == ["mu"]  # hidden by hand stays hidden
+    rig.store.set_derived("cluster", None)
+    assert "cluster" not in view._chooser.names
+
+
+def test_colour_and_filter_from_a_heading(view: DatasetView, rig: Any, qm9: Dataset) -> None:
+    rig.open(qm9)
+    view.table.color_requested.emit("mu")
+    assert rig.store.session.coloring.color_by == "mu"
+    for name in ("mu", "formula", "mu"):
+        view.table.filter_requested.emit(name)
+    assert rig.store.session.filters.items == (RangeFilter("mu"), CategoryFilter("formula"))
+
+
+def test_filters_dim_rows(view: DatasetView, rig: Any, qm9: Dataset) -> None:
+    rig.open(qm9)
+    rig.store.publish("filter", "a", SimpleNamespace(mask=np.arange(400) != 2))
+    assert [view.table.rows.cell(r, 0).is_dimmed for r in range(4)] == [False, False, True, False]
+    rig.store.publish("filter", "b", SimpleNamespace(mask=None))
+    assert not view.table.rows.cell(2, 0).is_dimmed
+
+
+def test_many_rows_are_sorted_by_a_job(rig: Any, qtbot: QtBot) -> None:
+    from qmlstudio.chem.structures import Structures
+
+    view = DatasetView(rig.store, rig.runner)
+    qtbot.addWidget(view)
+    view.show()
+    n = 60_000
+    values = np.random.default_rng(0).normal(size=n)
+    structures = Structures(np.ones(n, np.uint8), np.zeros((n, 3)), np.arange(n + 1))
+    rig.store.open_dataset(Dataset("many", structures, {"x": Property(values)}))
+    view.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+    assert view._note.text() == "sorting…"
+    rig.settle()
+    assert view._note.text() == ""
+    assert view.table.rows.structure(0) == int(values.argmax())
+    view._chooser.chosen.emit(["x", "n_H"])
+    rig.settle()
+    assert view.table.shown_names == ["x", "n_H"]
+
+
+@pytest.mark.parametrize("width", [300, 520])
+def test_narrow(view: DatasetView, rig: Any, qm9: Dataset, screenshots: Path, width: int) -> None:
+    rig.open(qm9)
+    view.resize(width, 480)
+    assert view.minimumSizeHint().width() <= 300
+    assert view.grab().save(str(screenshots / f"dataset_{width}.png"))

@@ -45,9 +45,9 @@ def test_pictures(view: MapView, rig: Any, qm9: Dataset, dark: bool, color: str,
         assert str(int(np.isnan(holes).sum())) in view.color_bar.missing_text
 
 
-def test_every_point_is_counted(view: MapView, rig: Any, qm9: Dataset) -> None:
+def test_every_point_is_counted(view: MapView, rig: Any, qm9: Dataset, qtbot: Any) -> None:
     rig.open(qm9)
-    assert view.scatter.status.startswith("400 of 400")
+    qtbot.waitUntil(lambda: view.scatter.status.startswith("400 of 400"), timeout=5000)
 
 
 def test_cheapest_redraw(view: MapView, rig: Any, qm9: Dataset) -> None:
@@ -77,9 +77,9 @@ def test_axes_only_where_they_mean_something(view: MapView, rig: Any, qm9: Datas
     rig.open(qm9)
     points = rig.store.result("map").points
     rig.store.publish("map", "a", Coordinates(points, ("PC 1 (34 %)", "PC 2 (12 %)")))
-    assert view.scatter._titles == ("PC 1 (34 %)", "PC 2 (12 %)")
+    assert view.scatter.axes == ("PC 1 (34 %)", "PC 2 (12 %)")
     rig.store.publish("map", "b", Coordinates(points))
-    assert view.scatter._titles == ()
+    assert view.scatter.axes == ()
 
 
 def test_hover_card_says_what_it_is(view: MapView, rig: Any, qm9: Dataset, screenshots: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qmlstudio.chem.builtin import BUILTIN_PREFIX, QM9_PREFIX
 from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.readers.archives import read_archive, read_folder, read_xyz_files, read_zip
@@ -20,9 +21,6 @@ from qmlstudio.chem.readers.xyz import is_atom_line, read_xyz, read_xyz_text
 from qmlstudio.progress import SILENT, Progress
 
 __all__ = ["BUILTIN_PREFIX", "FORMATS", "Format", "open_dataset", "open_paths", "read_text"]
-
-BUILTIN_PREFIX = "builtin:"
-"""Paths that begin so are names of built-in data sets."""
 
 _HEAD = 1 << 14
 
@@ -113,8 +111,9 @@ def open_dataset(path: str | Path | Sequence[str | Path], progress: Progress = S
     Parameters
     ----------
     path : str, Path or sequence of them
-        "builtin:NAME" for a built-in set; several xyz files are joined in the given order. A string with line breaks
-        is several files, too: so the `source.path` of a joined set opens it again.
+        "builtin:NAME" for a built-in set; "qm9:" for the whole of QM9, if its package is installed; several xyz files
+        are joined in the given order. A string with line breaks is several files, too: so the `source.path` of a
+        joined set opens it again.
     progress : Progress
         Receives the fraction of bytes read, or of geometries made.
 
@@ -130,6 +129,10 @@ def open_dataset(path: str | Path | Sequence[str | Path], progress: Progress = S
         from qmlstudio.chem.builtin import load_builtin
 
         return load_builtin(path.removeprefix(BUILTIN_PREFIX))
+    if isinstance(path, str) and path.startswith(QM9_PREFIX):
+        from qmlstudio.chem.readers.qm9_package import open_qm9
+
+        return open_qm9(progress)
     if isinstance(path, str) and "\n" in path:
         return open_paths([p for p in path.split("\n") if p], progress)
     path = Path(path).expanduser()
