@@ -53,7 +53,7 @@ def _window(arguments: list[str]) -> int:
         description="Explore chemical compound space with quantum-mechanics-based machine learning.",
         epilog="commands without a window: qmlstudio render|features|info|list|demo --help",
     )
-    parser.add_argument("files", nargs="*", metavar="FILE", help="structures, a session (.qmls), or builtin:NAME")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="structures, a session (.qmls), builtin:NAME, or qm9:")
     parser.add_argument("--version", action="version", version=f"qmlstudio {__version__}")
     options = parser.parse_args(arguments)
     if sys.platform.startswith("linux") and not _has_display():
@@ -89,7 +89,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     _add_render(commands, command == "render")
     _add_features(commands, command == "features")
     info = commands.add_parser("info", help="what a file holds", description="What a file holds.")
-    info.add_argument("file", metavar="FILE", help="structures, a session (.qmls), or builtin:NAME")
+    info.add_argument("file", metavar="FILE", help="structures, a session (.qmls), builtin:NAME, or qm9:")
     info.set_defaults(run=_info)
     listing = commands.add_parser(
         "list", help="representations, embeddings, built-in data sets", description="What there is, with parameters."
@@ -112,7 +112,7 @@ def _add_render(commands: Any, with_parameters: bool) -> None:
         description="Computes a representation and a map of FILE and writes a figure.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    render.add_argument("file", metavar="FILE", help="structures, a session (.qmls), or builtin:NAME")
+    render.add_argument("file", metavar="FILE", help="structures, a session (.qmls), builtin:NAME, or qm9:")
     render.add_argument("--view", choices=("map", "structure", "descriptor"), default="map")
     render.add_argument("--out", required=True, metavar="FIGURE", help="the suffix decides: .svg .pdf .png .tiff")
     render.add_argument("--structure", metavar="ID", help="identifier or 1-based number of the structure to show")
@@ -165,7 +165,7 @@ def _add_features(commands: Any, with_parameters: bool) -> None:
         "explains it in a .json file beside it: columns, elements, identifiers, hyper-parameters.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    features.add_argument("file", metavar="FILE", help="structures, a session (.qmls), or builtin:NAME")
+    features.add_argument("file", metavar="FILE", help="structures, a session (.qmls), builtin:NAME, or qm9:")
     features.add_argument("--out", required=True, metavar="FEATURES", help="file to write, ending in .npy")
     features.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     features.add_argument("--threads", type=int, default=None, help="default: all")
@@ -385,12 +385,15 @@ def _range_of(p: Any) -> str:
 
 def _list(_options: argparse.Namespace) -> int:
     from qmlstudio import representations
-    from qmlstudio.chem.builtin import BUILTIN
+    from qmlstudio.chem.builtin import BUILTIN, QM9, QM9_PREFIX
+    from qmlstudio.chem.readers.qm9_package import package_folder
     from qmlstudio.learning import embedding as embeddings
 
     print("built-in data sets")
     for name, info in BUILTIN.items():
         print(f"  builtin:{name:<16} {info.title}")
+    there = "" if package_folder() is not None else ' (not installed: pip install "qmlstudio[qm9]")'
+    print(f"  {QM9_PREFIX:<24} {QM9.title}, {QM9.structures:,} molecules{there}")
     for title, registry in (("representations", representations.REGISTRY), ("embeddings", embeddings.REGISTRY)):
         print(title)
         for name, cls in registry.items():

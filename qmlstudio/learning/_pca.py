@@ -97,7 +97,7 @@ def principal_components(features: Array, count: int, progress: Progress = SILEN
     total = float(np.trace(matrix))
     if total <= 0.0:
         return Principal(mean, np.eye(d, p), np.zeros((n, p)), np.zeros(p))
-    values, vectors = _leading(matrix, p, progress)
+    values, vectors = leading_eigenpairs(matrix, p, progress)
     del matrix
     progress(0.9, "Principal components")
     axes = vectors if d <= n else _axes_from_gram(features, mean, values, vectors, progress)
@@ -164,7 +164,7 @@ def _gram(features: Array, mean: Floats, progress: Progress) -> Floats:
     return total
 
 
-def _leading(matrix: Floats, p: int, progress: Progress) -> tuple[Floats, Floats]:
+def leading_eigenpairs(matrix: Floats, p: int, progress: Progress) -> tuple[Floats, Floats]:
     """The `p` largest eigenvalues, descending, and their vectors, of a symmetric positive matrix."""
     m = len(matrix)
     if m <= DENSE_LIMIT or 4 * p > m:
@@ -173,8 +173,11 @@ def _leading(matrix: Floats, p: int, progress: Progress) -> tuple[Floats, Floats
     from scipy.sparse.linalg import LinearOperator, eigsh
 
     def multiply(vector: Floats) -> Floats:
-        progress.check()
-        product: Floats = matrix @ vector.ravel()
+        product = np.empty(m)
+        # one product with a matrix of gigabytes would keep a cancel waiting
+        for start, stop in row_blocks(matrix, 1 << 26):
+            progress.check()
+            product[start:stop] = matrix[start:stop] @ vector.ravel()
         return product
 
     operator = LinearOperator((m, m), matvec=multiply, dtype=np.float64)

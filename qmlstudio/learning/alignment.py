@@ -22,8 +22,8 @@ def procrustes(
 
     Parameters
     ----------
-    new : (n, 2) array
-    old : (m, 2) array
+    new : (n, 2) or (n, 3) array
+    old : (m, 2) or (m, 3) array
     index : (rows of new, rows of old), optional
         Which points belong together; row by row, as far as both maps go, when not given.
     scale : bool
@@ -31,8 +31,9 @@ def procrustes(
 
     Returns
     -------
-    (n, 2) float64
-        All points of `new`, aligned. Unchanged where fewer than two finite pairs exist.
+    (n, 2) or (n, 3) float64
+        All points of `new`, aligned. Unchanged where fewer than two finite pairs exist, or where one map has two
+        dimensions and the other three.
 
     References
     ----------
@@ -40,6 +41,8 @@ def procrustes(
     """
     points = np.array(new, dtype=np.float64)
     target = np.asarray(old, dtype=np.float64)
+    if points.shape[1:] != target.shape[1:]:
+        return points
     if index is None:
         both = min(len(points), len(target))
         one, two = points[:both], target[:both]

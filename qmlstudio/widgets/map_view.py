@@ -166,6 +166,7 @@ class MapView(pg.GraphicsView):  # type: ignore[misc]
         # graphics views swallow dropped files: the window wants them
         self.setAcceptDrops(False)
         self.tool: Tool = "pan"
+        self.titles: tuple[str, ...] = ()
         self.box = pg.ViewBox(enableMenu=False, enableMouse=False)
         self.box.disableAutoRange()
         self.x_axis, self.y_axis = pg.AxisItem("bottom"), pg.AxisItem("left")
@@ -198,6 +199,20 @@ class MapView(pg.GraphicsView):  # type: ignore[misc]
             axis.setPen(pg.mkPen(colors.muted))
             axis.setTextPen(pg.mkPen(colors.foreground))
 
+    def set_axes(self, titles: tuple[str, ...] | list[str]) -> None:
+        """Titles of x and y with their ticks; empty: no axes at all. ValueError for another number."""
+        if len(titles) not in (0, 2):
+            raise ValueError("axes need two titles or none")
+        self.titles = tuple(titles)
+        for axis, title in zip((self.x_axis, self.y_axis), titles or ("", ""), strict=True):
+            axis.setVisible(bool(titles))
+            axis.setLabel(title)
+            axis.setStyle(showValues=bool(titles))
+            if not titles:
+                axis.showLabel(False)
+        self.x_axis.setHeight(None if titles else 0)
+        self.y_axis.setWidth(None if titles else 0)
+
     def set_tool(self, tool: Tool) -> None:
         """What a left drag does."""
         self.tool = tool
@@ -210,6 +225,11 @@ class MapView(pg.GraphicsView):  # type: ignore[misc]
         """A position in the view, not rounded to whole pixels as QGraphicsView does."""
         inverse, _ = self.viewportTransform().inverted()
         return QPointF(inverse.map(position))
+
+    @property
+    def is_pressed(self) -> bool:
+        """Whether a button is held down for a gesture."""
+        return self._press is not None
 
     def cancel(self) -> bool:
         """Give up the outline being drawn; returns whether there was one."""

@@ -1,176 +1,27 @@
-"""A sortable table over a data set's properties. Nothing is copied: rows are an order over the arrays themselves."""
+"""A sortable table over a data set's columns: the view with its gestures. The model is in :mod:`property_model`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QFont, QGuiApplication, QKeySequence, QPainter, QPalette
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyleOptionHeader, QTableView, QWidget
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPalette
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QStyle, QStyleOptionHeader, QTableView, QWidget
 
 from qmlstudio.chem.dataset import Dataset
+from qmlstudio.session.columns import Columns
+from qmlstudio.widgets.property_model import IDENTIFIER, PropertyModel
+from qmlstudio.widgets.table_delegate import CellDelegate
+from qmlstudio.widgets.table_numbers import MOST_COPIED, SMALL, Order, format_number, table_text
 
-Index = QModelIndex | QPersistentModelIndex
-Order = NDArray[np.int64]
-_ROOT = QModelIndex()
+__all__ = ["PropertyModel", "PropertyTable", "RowHeader", "format_number"]
 
-
-def format_number(value: float) -> str:
-    """Six significant digits at most where they tell something; an en dash for a missing value."""
-    if not np.isfinite(value):
-        return "–" if np.isnan(value) else ("∞" if value > 0 else "−∞")
-    if value == int(value) and abs(value) < 1e9:
-        return f"{int(value)}"
-    return f"{value:.6g}"
-
-
-class PropertyModel(QAbstractTableModel):
-    """Rows are structures in a chosen order, columns the identifier and the per-structure properties."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._dataset: Dataset | None = None
-        self._names: list[str] = []
-        self._order: Order = np.zeros(0, np.int64)
-        self._row_of: Order = np.zeros(0, np.int64)
-        self._mask: NDArray[np.bool_] = np.zeros(0, bool)
-        self._only_selected = False
-        self._sort = (-1, Qt.SortOrder.AscendingOrder)
-        self._active = -1
-        self._marked = QColor(255, 200, 0, 60)
-
-    # -- what is shown
-
-    def set_dataset(self, dataset: Dataset | None) -> None:
-        """Show another data set, in the order of its file."""
-        self.beginResetModel()
-        self._dataset = dataset
-        self._names = [k for k, p in dataset.per_structure.items() if p.values.ndim == 1] if dataset else []
-        self._mask = np.zeros(len(dataset) if dataset else 0, bool)
-        self._sort = (-1, Qt.SortOrder.AscendingOrder)
-        self._active = -1
-        self._rebuild()
-        self.endResetModel()
-
-    def set_selection(self, mask: NDArray[np.bool_]) -> None:
-        """Mark the selected structures' rows."""
-        if self._only_selected:
-            self.beginResetModel()
-            self._mask = mask
-            self._rebuild()
-            self.endResetModel()
-        else:
-            self._mask = mask
-            self._touch()
-
-    def set_only_selected(self, only: bool) -> None:
-        """Leave out the rows of structures that are not selected (while anything is)."""
-        if only != self._only_selected:
-            self.beginResetModel()
-            self._only_selected = only
-            self._rebuild()
-            self.endResetModel()
-
-    def set_active(self, index: int | None) -> None:
-        """Print this structure's row bold."""
-        self._active = -1 if index is None else index
-        self._touch()
-
-    @property
-    def count(self) -> int:
-        """How many structures there are, whether or not they have a row."""
-        return len(self._row_of)
-
-    def structure(self, row: int) -> int:
-        """Which structure a row shows."""
-        return int(self._order[row])
-
-    def structures(self, rows: list[int]) -> Order:
-        """Which structures some rows show."""
-        return self._order[np.asarray(rows, dtype=np.int64)]
-
-    def row(self, structure: int) -> int:
-        """In which row a structure stands; -1 where it is left out."""
-        return int(self._row_of[structure]) if 0 <= structure < len(self._row_of) else -1
-
-    # -- QAbstractTableModel
-
-    def rowCount(self, parent: Index = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self._order)
-
-    def columnCount(self, parent: Index = _ROOT) -> int:
-        return 0 if parent.isValid() or self._dataset is None else 1 + len(self._names)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if self._dataset is None or not index.isValid():
-            return None
-        structure = int(self._order[index.row()])
-        if role == Qt.ItemDataRole.DisplayRole:
-            if index.column() == 0:
-                return str(self._dataset.identifiers[structure])
-            p = self._dataset.properties[self._names[index.column() - 1]]
-            return str(p.values[structure]) if p.is_text else format_number(float(p.values[structure]))
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            if index.column() and not self._dataset.properties[self._names[index.column() - 1]].is_text:
-                return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        if role == Qt.ItemDataRole.BackgroundRole and self._mask[structure]:
-            return QBrush(self._marked)
-        if role == Qt.ItemDataRole.FontRole and structure == self._active:
-            font = QFont()
-            font.setBold(True)
-            return font
-        return None
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if self._dataset is None:
-            return None
-        if orientation == Qt.Orientation.Vertical:
-            return str(int(self._order[section]) + 1) if role == Qt.ItemDataRole.DisplayRole else None
-        if section == 0:
-            return self.tr("identifier") if role == Qt.ItemDataRole.DisplayRole else None
-        name = self._names[section - 1]
-        p = self._dataset.properties[name]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return p.label(name)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return p.description or p.label(name)
-        return None
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort by a column (-1: as in the file). Missing values come last either way."""
-        self.layoutAboutToBeChanged.emit()
-        self._sort = (column, order)
-        self._rebuild()
-        self.layoutChanged.emit()
-
-    # -- inside
-
-    def _rebuild(self) -> None:
-        n = len(self._dataset) if self._dataset else 0
-        order = np.arange(n)
-        column, direction = self._sort
-        if self._dataset is not None and column >= 0:
-            values = (
-                self._dataset.identifiers if column == 0 else self._dataset.properties[self._names[column - 1]].values
-            )
-            order = np.argsort(values, kind="stable")
-            missing = np.isnan(values[order]) if values.dtype.kind == "f" else values[order] == ""
-            present = order[~missing]
-            if direction == Qt.SortOrder.DescendingOrder:
-                present = present[::-1]
-            order = np.concatenate([present, order[missing]])
-        if self._only_selected and self._mask.any():
-            order = order[self._mask[order]]
-        self._order = order.astype(np.int64)
-        self._row_of = np.full(n, -1, dtype=np.int64)
-        self._row_of[self._order] = np.arange(len(self._order))
-
-    def _touch(self) -> None:
-        if len(self._order) and self._names is not None:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._order) - 1, self.columnCount() - 1))
+_SAMPLE = 20
+"""Rows by which the first width of a column is chosen."""
+_WIDTHS = (50, 220)
 
 
 class RowHeader(QHeaderView):
@@ -202,22 +53,38 @@ class RowHeader(QHeaderView):
 class PropertyTable(QTableView):
     """The table with its gestures: a click makes a row's structure active, more rows select.
 
+    Headings sort by a click, move by a drag, and have a menu (right click, or Shift+F10 for the current column).
+
     Signals
     -------
     activated_structure(index)
         The current row changed by the user.
     selected_structures(indices)
         Several rows were marked by the user; (k,) int64.
+    color_requested(name), filter_requested(name)
+        From a heading's menu: colour the map, or filter, by this column.
+    columns_requested(names)
+        The user has hidden or moved columns: these are left, in this order.
+    noted(text)
+        What was copied.
     """
 
     activated_structure = Signal(int)
     selected_structures = Signal(object)
+    color_requested = Signal(str)
+    filter_requested = Signal(str)
+    columns_requested = Signal(object)
+    noted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = PropertyModel(self)
         self._following = False
+        self._widths: dict[str, int] = {}
         self.setModel(self._model)
+        self._delegate = CellDelegate(self._model)
+        self.setItemDelegate(self._delegate)
+        self.setAccessibleName(self.tr("Table of properties"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -229,6 +96,10 @@ class PropertyTable(QTableView):
         header.setSortIndicatorClearable(True)
         header.setHighlightSections(False)
         header.setSectionsMovable(True)
+        header.setFirstSectionMovable(False)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(self._on_header_custom_context_menu_requested)
+        header.sectionMoved.connect(self._on_header_section_moved)
         self.setSortingEnabled(True)
         rows = RowHeader(self._model, self)
         self.setVerticalHeader(rows)
@@ -242,20 +113,91 @@ class PropertyTable(QTableView):
         """The model."""
         return self._model
 
+    # -- columns
+
     def set_dataset(self, dataset: Dataset | None) -> None:
-        """Show another data set."""
+        """Show another data set, with all columns but those that follow from the composition."""
+        columns = None if dataset is None else Columns(dataset)
+        self.set_columns(columns, () if columns is None else columns.names(composition=False))
+
+    def set_columns(self, columns: Columns | None, names: Sequence[str]) -> None:
+        """Show these columns; of another data set from its first row on, unsorted."""
+        other = columns is None or self._model.columns is None or columns.dataset is not self._model.columns.dataset
+        self._remember_widths()
+        if other:
+            self._widths.clear()
         self._following = True
-        self._model.set_dataset(dataset)
-        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        metrics = self.fontMetrics()
+        self._in_order()
+        self._model.set_columns(columns, names)
+        self._show_indicator()
         for column in range(self._model.columnCount()):
-            title = str(self._model.headerData(column, Qt.Orientation.Horizontal))
-            sample = [
-                str(self._model.data(self._model.index(r, column))) for r in range(min(20, self._model.rowCount()))
-            ]
-            widest = max([metrics.horizontalAdvance(s) for s in sample] + [metrics.horizontalAdvance(title) + 14])
-            self.setColumnWidth(column, min(max(widest + 14, 50), 220))
+            name = self._model.name(column)
+            self.setColumnWidth(column, self._widths.get(name) or self._first_width(column))
         self._following = False
+
+    @property
+    def shown_names(self) -> list[str]:
+        """Names of the columns as they stand, the identifier left out."""
+        header = self.horizontalHeader()
+        count = self._model.columnCount()
+        return [self._model.name(header.logicalIndex(k)) for k in range(1, count)]
+
+    def layout_state(self) -> dict[str, Any]:
+        """Columns with order and widths, bars and sorting, ready for JSON."""
+        self._remember_widths()
+        name, descending = self._model.sorted_by
+        return {
+            "columns": self.shown_names,
+            "widths": dict(self._widths),
+            "without_bars": sorted(self._model.without_bars),
+            "sort": None if name is None else [name, descending],
+        }
+
+    def restore_layout(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`layout_state`; columns that there are not are left out."""
+        columns = self._model.columns
+        if columns is None:
+            return
+        self._widths.update({str(k): int(v) for k, v in dict(state.get("widths", {})).items()})
+        for name in state.get("without_bars", ()):
+            self._model.set_bars(str(name), False)
+        kept = dict(self._widths)
+        self.set_columns(columns, [str(n) for n in state.get("columns", self._model.names)])
+        for name, width in kept.items():
+            column = self._model.column(name)
+            if column >= 0:
+                self.setColumnWidth(column, width)
+        self._widths.update(kept)
+        sort = state.get("sort")
+        if sort and (sort[0] == IDENTIFIER or sort[0] in columns):
+            self._model.sort_by(str(sort[0]), bool(sort[1]))
+            self._show_indicator()
+
+    def _remember_widths(self) -> None:
+        for column in range(self._model.columnCount()):
+            self._widths[self._model.name(column)] = self.columnWidth(column)
+
+    def _first_width(self, column: int) -> int:
+        metrics = self.fontMetrics()
+        title = self._model.title(self._model.name(column))
+        sample = [self._model.cell(r, column).text for r in range(min(_SAMPLE, self._model.rowCount()))]
+        widest = max([metrics.horizontalAdvance(s) for s in sample] + [metrics.horizontalAdvance(title) + 14])
+        return int(np.clip(widest + 14, *_WIDTHS))
+
+    def _in_order(self) -> None:
+        """Let what stands where be the model's order again: it is about to be given anew."""
+        header = self.horizontalHeader()
+        with QSignalBlocker(header):
+            for k in range(header.count()):
+                header.moveSection(header.visualIndex(k), k)
+
+    def _show_indicator(self) -> None:
+        name, descending = self._model.sorted_by
+        order = Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder
+        with QSignalBlocker(self.horizontalHeader()):
+            self.horizontalHeader().setSortIndicator(-1 if name is None else self._model.column(name), order)
+
+    # -- rows
 
     def show_active(self, index: int | None) -> None:
         """Follow the other panels: mark the row and scroll to it, without telling anybody."""
@@ -271,25 +213,113 @@ class PropertyTable(QTableView):
             self.scrollTo(cell)
         self._following = False
 
+    def reveal(self, index: int) -> None:
+        """Scroll to a structure's row, into the middle."""
+        row = self._model.row(index)
+        if row >= 0:
+            cell = self._model.index(row, max(0, self.columnAt(0)))
+            self.scrollTo(cell, QAbstractItemView.ScrollHint.PositionAtCenter)
+
+    @property
+    def marked_rows(self) -> Order:
+        """(k,) rows that are marked, ascending."""
+        chosen = self.selectionModel().selection()
+        ranges = [np.arange(r.top(), r.bottom() + 1) for r in (chosen.at(k) for k in range(chosen.count()))]
+        return np.unique(np.concatenate(ranges)) if ranges else np.zeros(0, np.int64)
+
+    def copy(self) -> None:
+        """Marked rows with their headings to the clipboard, separated by tabs."""
+        names = [IDENTIFIER, *self.shown_names]
+        self._copy(names, self._model.structures(self.marked_rows))
+
+    def copy_column(self, name: str) -> None:
+        """One column, of all rows, with its heading."""
+        self._copy([name], self._model.order)
+
+    def _copy(self, names: list[str], structures: Order) -> None:
+        if self._model.columns is None:
+            return
+        total = len(structures)
+        chosen = structures[:MOST_COPIED].copy()
+        columns = [(self._model.title(n), self._model.values(n)) for n in names]
+        done = partial(self._on_copied, len(chosen), total)
+        if len(chosen) * len(names) <= SMALL:
+            done(table_text(columns, chosen))
+        else:
+            self._model.run(
+                "table copy", self.tr("Copy {:,} rows").format(len(chosen)), partial(_text, columns, chosen), done
+            )
+
+    def _on_copied(self, copied: int, total: int, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        if copied < total:
+            self.noted.emit(self.tr("The first {:,} of {:,} rows copied").format(copied, total))
+        else:
+            self.noted.emit(self.tr("{:,} rows copied").format(copied))
+
+    # -- the headings' menu
+
+    def header_menu(self, column: int) -> QMenu:
+        """What can be done with a column; deletes itself when it is closed."""
+        name = self._model.name(column)
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(self.tr("Sort ascending"), partial(self._sort, name, False))
+        menu.addAction(self.tr("Sort descending"), partial(self._sort, name, True))
+        menu.addAction(self.tr("As in the file"), partial(self._sort, None, False))
+        menu.addSeparator()
+        if name != IDENTIFIER:
+            columns = self._model.columns
+            menu.addAction(self.tr("Colour the map by this"), partial(self.color_requested.emit, name))
+            menu.addAction(self.tr("Filter by this"), partial(self.filter_requested.emit, name))
+            if columns is not None and not columns[name].is_text:
+                bars = menu.addAction(self.tr("Bars behind the numbers"))
+                bars.setCheckable(True)
+                bars.setChecked(name not in self._model.without_bars)
+                bars.toggled.connect(partial(self._model.set_bars, name))
+            menu.addSeparator()
+        menu.addAction(self.tr("Copy column"), partial(self.copy_column, name))
+        if name != IDENTIFIER:
+            menu.addAction(self.tr("Hide column"), partial(self._hide, name))
+        return menu
+
+    def _sort(self, name: str | None, descending: bool) -> None:
+        self._model.sort_by(name, descending)
+        self._show_indicator()
+
+    def _hide(self, name: str) -> None:
+        self.columns_requested.emit([n for n in self.shown_names if n != name])
+
+    def _on_header_custom_context_menu_requested(self, at: QPoint) -> None:
+        column = self.horizontalHeader().logicalIndexAt(at)
+        if column >= 0:
+            self.header_menu(column).popup(self.horizontalHeader().viewport().mapToGlobal(at))
+
+    def _on_header_section_moved(self, *_: int) -> None:
+        if not self._following:
+            self.columns_requested.emit(self.shown_names)
+
+    # -- events
+
     def keyPressEvent(self, event: Any) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
+        elif event.key() == Qt.Key.Key_F10 and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            column = max(self.currentIndex().column(), 0)
+            header = self.horizontalHeader()
+            place = QPoint(self.columnViewportPosition(column), header.height())
+            if self._model.columnCount():
+                self.header_menu(column).popup(header.viewport().mapToGlobal(place))
         else:
             super().keyPressEvent(event)
 
-    def copy(self) -> None:
-        """Marked rows with their headers to the clipboard, separated by tabs."""
-        rows = [i.row() for i in self.selectionModel().selectedRows()][:100_000]
-        columns = range(self._model.columnCount())
-        lines = ["\t".join(str(self._model.headerData(c, Qt.Orientation.Horizontal)) for c in columns)]
-        lines += ["\t".join(str(self._model.data(self._model.index(r, c))) for c in columns) for r in sorted(rows)]
-        QGuiApplication.clipboard().setText("\n".join(lines))
-
     def changeEvent(self, event: Any) -> None:
         super().changeEvent(event)
-        if hasattr(self, "_model"):
+        if hasattr(self, "_delegate"):
             accent = self.palette().color(QPalette.ColorRole.Highlight)
             self._model._marked = QColor(accent.red(), accent.green(), accent.blue(), 60)
+            if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+                self._delegate.forget_fonts()
 
     def _on_current_row_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if not self._following and current.isValid():
@@ -298,6 +328,10 @@ class PropertyTable(QTableView):
     def _on_selection_changed(self, *_: object) -> None:
         if self._following:
             return
-        rows = [i.row() for i in self.selectionModel().selectedRows()]
+        rows = self.marked_rows
         if len(rows) > 1:
             self.selected_structures.emit(self._model.structures(rows))
+
+
+def _text(columns: list[tuple[str, Any]], rows: Order, progress: Any) -> str:
+    return table_text(columns, rows, progress=progress)

@@ -29,7 +29,20 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 QM7 = ROOT.parent / "shared" / "data" / "qm7" / "qm7.tar.gz"
 PACKAGES = ("qmlstudio", "PySide6-Essentials", "pyqtgraph", "vispy", "numpy", "numba", "rdkit")
-WORKS = ("warm_up", "stalls", "map", "hover", "click", "lasso", "live", "cancel", "memory")
+WORKS = (
+    "warm_up",
+    "stalls",
+    "map",
+    "hover",
+    "click",
+    "lasso",
+    "filters",
+    "gallery",
+    "table",
+    "live",
+    "cancel",
+    "memory",
+)
 GROUPS = ("start", "qm7", *WORKS)
 PAINT_LIMIT, USABLE_LIMIT, QM7_LIMIT = 1.5, 3.0, 5.0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QMouseEvent, QOffscreenSurface, QOpenGLContext, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
+from window_sets import NO_QM9, BigSet, elpasolite_like, qm9
 
 from qmlstudio.app.garbage import GarbageCollector
 from qmlstudio.app.preferences import Preferences, settings_in
@@ -114,7 +116,7 @@ class Driver:
         scatter = self.window.map_view.scatter
         self.turn(0.4)
         self.wait(lambda: self.window.runner.is_idle, 300, "the end of all jobs")
-        self.wait(lambda: not scatter._sorting.isActive(), 60, "the sorted map")
+        self.wait(lambda: not scatter._sorter.is_active, 60, "the sorted map")
         self.turn(0.3)
 
     def until_painted(self, paints: Paints, limit: float = 10.0, jobs: bool = False) -> float:
@@ -141,15 +143,16 @@ class Driver:
         button: Qt.MouseButton = NO_BUTTON,
         buttons: Qt.MouseButton = NO_BUTTON,
         modifiers: Qt.KeyboardModifier = PLAIN,
+        surface: QWidget | None = None,
     ) -> None:
-        """Send one mouse event to the map."""
-        surface = self.surface
+        """Send one mouse event to the map, or to another widget."""
+        surface = surface or self.surface
         place = QPointF(surface.mapToGlobal(at.toPoint()))
         QApplication.sendEvent(surface, QMouseEvent(kind, at, place, button, buttons, modifiers))
 
-    def wheel(self, at: QPointF, steps: int) -> None:
-        """Turn the wheel over the map."""
-        surface = self.surface
+    def wheel(self, at: QPointF, steps: int, surface: QWidget | None = None) -> None:
+        """Turn the wheel over the map, or over another widget."""
+        surface = surface or self.surface
         event = QWheelEvent(
             at,
             QPointF(surface.mapToGlobal(at.toPoint())),
@@ -234,6 +237,23 @@ def many(n: int, folder: Path, atoms: int = 3, seed: int = 0) -> Dataset:
     )
     values = Property(rng.normal(size=n), unit="eV", description="made up")
     return Dataset(f"{n:,} points", structures, {"energy": values})
+
+
+@contextmanager
+def big_set(name: str) -> Iterator[BigSet]:
+    """ "QM9", "elpasolites" (two million) or "10 million" points; its files live as long as this lasts.
+
+    Without QM9's package so many made-up points stand in for it, and the note says so.
+    """
+    with TemporaryDirectory() as scratch:
+        if name == "elpasolites":
+            yield elpasolite_like(Path(scratch))
+        elif name == "QM9" and (found := qm9()) is not None:
+            yield found
+        else:
+            n = 10_000_000 if name == "10 million" else 130_831
+            note = NO_QM9 if name == "QM9" else ""
+            yield BigSet(many(n, Path(scratch), atoms=1), clouds(n), f"{n:,} points", note)
 
 
 def renderer() -> str:

@@ -12,6 +12,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 import window_jobs as jobs  # noqa: E402
+import window_panels as panels  # noqa: E402
 import window_views as views  # noqa: E402
 from window_driver import Driver, renderer  # noqa: E402
 from window_rows import Row  # noqa: E402
@@ -25,6 +26,9 @@ GROUPS: dict[str, Callable[[Driver, bool], list[Row]]] = {
     "hover": views.measure_hover,
     "click": views.measure_click,
     "lasso": views.measure_lasso,
+    "filters": panels.measure_filters,
+    "gallery": panels.measure_gallery,
+    "table": panels.measure_table,
     "live": views.measure_live,
     "memory": views.measure_memory,
 }

@@ -56,3 +56,12 @@ def test_missing_points_are_left_out() -> None:
     gaps = old.copy()
     gaps[4] = np.nan
     assert np.abs(procrustes(new, gaps) - old).max() < 1e-12
+
+
+def test_three_dimensions() -> None:
+    rng = np.random.default_rng(1)
+    old = rng.standard_normal((50, 3))
+    turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+    assert np.abs(procrustes(old @ turn + 2.0, old) - old).max() < 1e-12
+    assert (procrustes(old, old[:, :2]) == old).all()
+    assert (procrustes(old[:, :2], old) == old[:, :2]).all()

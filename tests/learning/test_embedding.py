@@ -248,7 +248,7 @@ def test_curve_equals_umap_learn(values: tuple[float, float]) -> None:
 
 
 def test_tables_follow_the_formula() -> None:
-    from qmlstudio.learning import _layout
+    from qmlstudio.learning import _layout_loops as _layout
 
     a, b = 1.577, 0.895
     tables = _layout.coefficient_tables(a, b)

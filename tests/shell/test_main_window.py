@@ -113,7 +113,7 @@ def test_representation_and_embedding_from_the_panels(make_window: Make, xyz: Pa
     choice = window.descriptor_view._choice
     choice.setCurrentIndex(choice.findData("bag_of_bonds"))
     choice.activated.emit(choice.currentIndex())
-    method = window.map_view._method
+    method = window.map_view.toolbar._method
     method.setCurrentIndex(method.findData("pca"))
     method.activated.emit(method.currentIndex())
     QTest.qWait(10)

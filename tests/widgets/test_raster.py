@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from qmlstudio.widgets import raster, raster_backend, raster_loops, raster_numpy
+from qmlstudio.widgets import raster, raster_backend, raster_bin_loops, raster_loops, raster_numpy
 from qmlstudio.widgets.raster_numpy import DIMMED, MISSING, STAMP_SHIFT
 from qmlstudio.widgets.theme import DARK, LIGHT, rgb
 
@@ -16,6 +16,7 @@ LUT = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [250, 250, 0]], np.uint8)
 def backend(request, monkeypatch):
     """Both implementations of the loops."""
     monkeypatch.setattr(raster_backend, "_compiled", raster_loops if request.param == "compiled" else None)
+    monkeypatch.setattr(raster_backend, "_compiled_bins", raster_bin_loops)
     return request.param
 
 
@@ -24,13 +25,19 @@ def words(canvas):
     return canvas.image.view(np.uint8).reshape(*canvas.shape, 4)
 
 
-def draw(xy, codes, style, size=(40, 30), spans=None, transform=IDENTITY, colors=LIGHT, lut=LUT):
+def draw(xy, codes, style, size=(40, 30), transform=IDENTITY, colors=LIGHT, lut=LUT, values=None):
     points = raster.Points(np.asarray(xy, float))
     canvas = raster.Canvas(*size)
-    spans = raster.everything(len(points.x)) if spans is None else spans
     palette = raster.Palette.of(lut, colors)
-    count = canvas.draw(points, np.asarray(codes, np.uint32), spans, transform, palette, style)
+    count = canvas.draw(points, np.asarray(codes, np.uint32), transform, palette, style, values)
     return canvas, count
+
+
+def sort(points, backend):
+    """Sorting loads the compiled loops."""
+    points.sort()
+    if backend == "numpy":
+        raster_backend._compiled = None
 
 
 def cloud(n, seed=0):
@@ -87,8 +94,8 @@ def test_undimmed_points_are_drawn_above_dimmed_ones_whatever_their_order(backen
 
 @pytest.mark.parametrize("shape", range(len(raster.SHAPES)))
 def test_all_shapes_have_about_the_same_area_and_stay_within_their_extent(shape):
-    table, extent = raster.stamps(4.0)
-    solid = (table[shape] & 0xFFFF) + (table[shape] >> 16)
+    table = raster.stamp_table((4.0,))
+    extent, solid = table.extent, (table.stamp(shape) & 0xFFFF) + (table.stamp(shape) >> 16)
     middle = solid.shape[-1] // 2
     for j in range(4):
         for i in range(4):
@@ -100,12 +107,12 @@ def test_all_shapes_have_about_the_same_area_and_stay_within_their_extent(shape)
     assert solid.max() == 256
     assert solid.sum(axis=(-1, -2)) / 256 == pytest.approx(np.full((4, 4), np.pi * 16), rel=0.15)
     # the hollow variant has the same outline and no fill
-    hollow = table[shape + len(raster.SHAPES)]
+    hollow = table.stamp(shape + raster_numpy.SLOTS)
     assert not (hollow & 0xFFFF).any()
     np.testing.assert_array_equal(hollow[..., [0, -1], :] >> 16, solid[..., [0, -1], :])
 
 
-@pytest.mark.parametrize("mode", ["mean", "sample", "density"])
+@pytest.mark.parametrize("mode", ["index", "sample", "density", "count"])
 def test_dense_pixels_hold_their_points(backend, mode):
     canvas, count = draw([[3.2, 4.9], [20.0, 0.0], [39.99, 29.99]], [0, 1, 2], raster.Style(mode, 1.0))
     alpha = words(canvas)[..., 3]
@@ -118,7 +125,7 @@ def test_dense_pixels_hold_their_points(backend, mode):
 
 def test_the_mean_of_a_pixel_and_its_topmost_layer(backend):
     lut = np.repeat(np.arange(101, dtype=np.uint8)[:, None], 3, axis=1)
-    style = raster.Style("mean", 1.0, has_dimmed=True, has_missing=True)
+    style = raster.Style("index", 1.0, has_dimmed=True, has_missing=True)
     xy = [[5.5, 5.5]] * 4 + [[15.5, 5.5]] * 2 + [[25.5, 5.5]]
     codes = [10, 40, 99 | DIMMED, MISSING, 20 | DIMMED, MISSING, 80 | DIMMED]
     canvas, count = draw(xy, codes, style, lut=lut)
@@ -147,7 +154,7 @@ def test_a_sampled_category_is_one_of_the_pixels_and_fair(backend):
     assert red.mean() == pytest.approx(0.25, abs=0.04)
 
 
-@pytest.mark.parametrize("mode", ["points", "mean", "sample", "density"])
+@pytest.mark.parametrize("mode", ["points", "index", "sample", "density", "count", "contours", "over"])
 def test_both_implementations_give_the_same_pixels(monkeypatch, mode):
     rng = np.random.default_rng(2)
     # points on a lattice do not overlap
@@ -164,7 +171,7 @@ def test_both_implementations_give_the_same_pixels(monkeypatch, mode):
     np.testing.assert_array_equal(pictures[0][1], pictures[1][1])
 
 
-@pytest.mark.parametrize("mode", ["points", "mean", "sample", "density"])
+@pytest.mark.parametrize("mode", ["points", "index", "sample", "density", "count", "contours", "over"])
 def test_points_without_a_place_are_not_drawn(backend, mode):
     xy = [[np.nan, 5.0], [5.0, np.inf], [np.nan, np.nan], [5.5, 5.5], [1e300, 5.0], [-7.0, 5.0]]
     _, count = draw(xy, np.zeros(6), raster.Style(mode, 2.0))
@@ -174,14 +181,12 @@ def test_points_without_a_place_are_not_drawn(backend, mode):
 def test_a_canvas_is_clean_for_every_frame(backend):
     points, palette = raster.Points(np.array([[5.5, 5.5]])), raster.Palette.of(LUT, LIGHT)
     canvas, codes = raster.Canvas(20, 20), np.zeros(1, np.uint32)
-    for mode in ("points", "mean", "sample", "density"):
+    for mode in ("points", "index", "sample", "density"):
         for transform, expected in ((IDENTITY, 1), (IDENTITY + np.array([0.0, 100.0, 0.0, 0.0]), 0)):
-            count = canvas.draw(points, codes, raster.everything(1), transform, palette, raster.Style(mode, 2.0))
+            count = canvas.draw(points, codes, transform, palette, raster.Style(mode, 2.0))
             assert count == expected
             assert bool(canvas.image.any()) == bool(expected)
-    assert (
-        raster.Canvas(0, 5).draw(points, codes, raster.everything(1), IDENTITY, palette, raster.Style("mean", 1)) == 0
-    )
+    assert raster.Canvas(0, 5).draw(points, codes, IDENTITY, palette, raster.Style("index", 1)) == 0
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 1000, 50_000])
@@ -231,9 +236,7 @@ def test_the_nearest_point_is_that_of_a_search_through_all(backend, is_sorted):
     xy[13] = np.nan
     points = raster.Points(xy)
     if is_sorted:
-        if backend == "numpy":
-            pytest.skip("sorting needs the compiled loops")
-        points.sort()
+        sort(points, backend)
     rng = np.random.default_rng(3)
     for x, y in rng.normal(size=(200, 2)) * 6:
         for rx, ry in ((0.3, 0.3), (2.0, 0.1)):
@@ -253,9 +256,7 @@ def test_points_inside_a_polygon_are_those_that_qt_finds(backend, is_sorted):
     xy[5] = np.nan
     points = raster.Points(xy)
     if is_sorted:
-        if backend == "numpy":
-            pytest.skip("sorting needs the compiled loops")
-        points.sort()
+        sort(points, backend)
     angle = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     star = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (5 + 3 * np.cos(7 * angle))[:, None]
     # crossing itself: even-odd
@@ -279,7 +280,7 @@ def test_degenerate_outlines_enclose_nothing(backend):
 def test_read_only_coordinates_are_taken(backend):
     xy = cloud(100)
     xy.flags.writeable = False
-    _, count = draw(xy, np.zeros(100), raster.Style("mean", 1.0), transform=np.array([1.0, 20, 1, 15]))
+    _, count = draw(xy, np.zeros(100), raster.Style("index", 1.0), transform=np.array([1.0, 20, 1, 15]))
     assert count > 90
     column = np.zeros((100, 2), order="F")
     column.flags.writeable = False
@@ -301,5 +302,7 @@ def test_a_wrong_colour_table_is_refused(lut):
 
 
 def test_constants_of_both_implementations_agree():
-    for name in ("MISSING", "DIMMED", "INDEX", "STAMP_SHIFT", "PHASES"):
+    for name in ("MISSING", "DIMMED", "INDEX", "STAMP_SHIFT", "SHAPE_BITS", "HOLLOW", "SLOTS", "PHASES"):
         assert int(getattr(raster_loops, name)) == getattr(raster_numpy, name)
+    for name in ("MISSING", "DIMMED", "INDEX"):
+        assert int(getattr(raster_bin_loops, name)) == getattr(raster_numpy, name)

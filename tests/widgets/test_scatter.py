@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication
 
 from qmlstudio.widgets import raster, raster_backend
 from qmlstudio.widgets.lasso import operation
+from qmlstudio.widgets.map_picture import MAP_MODES
 from qmlstudio.widgets.scatter import ScatterMap
 
 LUT = np.stack([np.arange(256), 255 - np.arange(256), np.full(256, 120)], axis=1).astype(np.uint8)
@@ -116,7 +117,7 @@ def test_crowds_are_drawn_densely_and_the_badge_says_so(plot):
     xy = cloud(n)
     plot.set_points(xy)
     paint(plot)
-    assert plot.status == "density · 700,000 of 700,000"
+    assert plot.status == "density, log · 700,000 of 700,000"
     plot.set_colors((np.arange(n) % 256).astype(np.uint8), LUT)
     paint(plot)
     assert plot.status == "mean colour of each pixel · 700,000 of 700,000"
@@ -133,8 +134,8 @@ def test_crowds_are_drawn_densely_and_the_badge_says_so(plot):
 def test_the_points_are_sorted_once_nobody_moves_them(plot, qtbot):
     plot.set_points(cloud(20_000))
     before = paint(plot)
-    qtbot.waitUntil(lambda: plot._points.order is not None, timeout=5000)
-    qtbot.waitUntil(lambda: not plot._sorting.isActive(), timeout=2000)
+    qtbot.waitUntil(lambda: plot._picture.points.order is not None, timeout=5000)
+    assert not plot._sorter.is_active
     plot.refresh()
     # the order of drawing is another, the points are the same
     assert np.mean(paint(plot) != before) < 0.1
@@ -151,7 +152,7 @@ def test_without_compiled_loops_the_map_works_and_compiles_nothing(plot, monkeyp
     assert plot.point_at(plot.pixel(17)) >= 0
     QTest.qWait(200)
     assert not raster.is_ready()
-    assert plot._points.order is None
+    assert plot._picture.points.order is None
 
 
 def test_warm_up_may_run_in_another_thread(monkeypatch):
@@ -379,7 +380,19 @@ def test_another_number_of_points_forgets_what_was_said_of_the_old(plot):
     assert plot._markers.pins == []
 
 
-@pytest.mark.parametrize("xy", [np.zeros((0, 2)), np.zeros((1, 2)), np.full((3, 2), np.nan), np.zeros((4, 2))])
+@pytest.mark.parametrize(
+    "xy",
+    [
+        np.zeros((0, 2)),
+        np.zeros((1, 2)),
+        np.full((3, 2), np.nan),
+        np.zeros((4, 2)),
+        np.array([[1e20, -3.0]]),
+        np.array([[1e307, 0.0], [-1e307, np.inf]]),
+        np.array([[0.0, 1e-300], [0.0, -1e-300]]),
+        np.array([[2.0, 0.0], [2.0, 5.0]]),
+    ],
+)
 def test_few_and_degenerate_points_are_legal(plot, xy):
     plot.set_points(xy)
     plot.set_active(None)
@@ -389,6 +402,12 @@ def test_few_and_degenerate_points_are_legal(plot, xy):
     assert x1 > x0
     assert y1 > y0
     assert plot.point_at(QPointF(3, 3)) == -1
+    for mode in MAP_MODES:
+        plot.set_mode(mode)
+        plot.zoom_by(1.5)
+        plot.grab()
+    placed = int((abs(xy) < 1e100).all(axis=1).sum())
+    assert plot._picture.points.placed == placed
 
 
 def test_wrong_arguments_are_refused_and_change_nothing(plot):
@@ -407,6 +426,15 @@ def test_wrong_arguments_are_refused_and_change_nothing(plot):
         lambda: plot.set_pins([0, -1]),
         lambda: plot.set_point_size(0),
         lambda: plot.set_tool("zoom"),
+        lambda: plot.set_mode("median"),
+        lambda: plot.set_bins(0.5),
+        lambda: plot.set_bins(25),
+        lambda: plot.set_sizes([1, 2, 3, 4, 61]),
+        lambda: plot.set_sizes([0, 1, 1, 1, 1]),
+        lambda: plot.set_values([1.0]),
+        lambda: plot.set_values([1.0] * 5, 2.0, 1.0),
+        lambda: plot.set_values([1.0] * 5, 0.0, 1.0, "log"),
+        lambda: plot.set_colors([-1, 0, 0, 0, 0], LUT),
         lambda: plot.set_axes(["x"]),
     ):
         with pytest.raises(ValueError):
