@@ -73,8 +73,15 @@ class Pipeline(QObject):
             if not self._large.isdisjoint(s.key for s in part):
                 part = stages(session, dataset, self.memory_budget, which, large=True)
             found += part
-            judged.append(quality_stage(part))
+            judged.append(self._judgement(part))
         return found + judged
+
+    def _judgement(self, part: list[Stage]) -> Stage:
+        judgement = quality_stage(part)
+        if len(part) == 1 or judgement.key in self._cache:
+            return judgement
+        neighbors, layout = part[1], part[2]
+        return quality_stage(part, alone=layout.key in self._cache and neighbors.key not in self._cache)
 
     def advance(self, quiet: bool = False) -> None:
         """Publish what is known and start the first stage that is not; `quiet`: say nothing of former failures."""

@@ -100,14 +100,14 @@ def _read_bonds(numbers: bytes, pairs: bytes, orders: bytes) -> Any:
 
     mol = molecule(numbers, pairs)[1]
     if mol is None:
-        mol = _assembled(np.frombuffer(numbers, np.uint8), np.frombuffer(pairs, np.int32), orders)
+        mol = assembled(np.frombuffer(numbers, np.uint8), np.frombuffer(pairs, np.int32), orders)
     # hydrogen alone stays: RemoveHs keeps what would leave nothing
     bare = Chem.RemoveHs(mol, sanitize=False)
     Chem.FastFindRings(bare)  # lost with the hydrogens
     return bare
 
 
-def _assembled(numbers: Any, pairs: Any, orders: bytes) -> Any:
+def assembled(numbers: Any, pairs: Any, orders: bytes) -> Any:
     """An RDKit molecule from bonds as they are, without a check of valences (several molecules, metals)."""
     from rdkit import Chem
 

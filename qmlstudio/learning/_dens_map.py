@@ -98,9 +98,8 @@ class RunningDensity:
 
 def log_radii(graph: Graph, indices: Array, distances: Array) -> Singles:
     """Logarithms (n,) of the local radii in the features, from the neighbours that the graph was made of."""
-    return np.log(TINY + feature_radii(graph.offsets, graph.tails, graph.weights, indices, distances)).astype(
-        np.float32
-    )
+    found: NDArray[np.float64] = feature_radii(graph.offsets, graph.tails, graph.weights, indices, distances)
+    return np.log(TINY + found).astype(np.float32)
 
 
 @njit(nogil=True, cache=True)
@@ -183,8 +182,7 @@ def advance_dense(
     now = np.float32(epoch + 1)
     step = np.float32(1.0 - epoch / n_epochs)
     one, two = np.float32(1.0), np.float32(2.0)
-    power = np.float32(power)
-    factor = np.float32(factor)
+    exponent, strength = np.float32(power), np.float32(factor)
     at = np.empty(dimensions, dtype=np.float32)
     difference = np.empty(dimensions, dtype=np.float32)
     move = np.empty(dimensions, dtype=np.float32)
@@ -206,11 +204,11 @@ def advance_dense(
             place = place_of(squared)
             pull = tables[0, place]
             phi = nearness[place]
-            slope = one - power * (one - phi)
+            slope = one - exponent * (one - phi)
             # the change of both ends' radii; −pull/2 is the logarithmic slope of phi
             of_tail = phi / sums[j] * (slope / radii[j] - pull / two)
             of_head = phi / sums[i] * (slope / radii[i] - pull / two)
-            term = two * factor / weights[e] * (pulls[j] * of_tail + pulls[i] * of_head)
+            term = two * strength / weights[e] * (pulls[j] * of_tail + pulls[i] * of_head)
             for c in range(dimensions):
                 shift = clip(pull * difference[c]) + clip(term * difference[c])
                 if inside:

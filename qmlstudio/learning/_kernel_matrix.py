@@ -59,6 +59,7 @@ class Kernel:
 
     def __call__(self, rows: Array, others: Array) -> Floats:
         """Similarities (m, k) of two sets of rows, (m, d) and (k, d)."""
+        values: Floats
         a, b = rows - self.origin, others - self.origin
         if self.kind == "laplacian":
             values = city_block(a, np.ascontiguousarray(b.T))

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 import qmlstudio.representations._numba_setup  # noqa: F401  (where loops are cached)
-from qmlstudio.learning._fuzzy import Graph, fuzzy_set
+from qmlstudio.learning._fuzzy import Graph, memberships
 from qmlstudio.progress import SILENT, Progress
 
 Array = NDArray[Any]
@@ -58,7 +58,8 @@ def supervise(graph: Graph, target: Array, n_neighbors: int, weight: float, prog
         codes = category_codes(values)
         if (codes >= 0).any():
             far = FAR / (1.0 - weight) if weight < 1.0 else np.inf
-            graph = _reconnected(graph, separate(graph.offsets, graph.tails, graph.weights, codes, far, UNKNOWN))
+            weights = separate(graph.offsets, graph.tails, graph.weights, codes, far, UNKNOWN)
+            graph = Graph(*reconnect(graph.offsets, graph.tails, weights))
     progress(1.0, "Supervision")
     return graph
 
@@ -80,9 +81,10 @@ def _with_numbers(
     order = labelled[np.argsort(numbers[labelled], kind="stable")]
     progress.check()
     near, lengths = nearest_numbers(numbers[order], k)
-    own = fuzzy_set(near, lengths, progress.part(0.1, 0.6))
-    # from positions among the sorted numbers to rows, as a graph over all rows
-    offsets, tails, weights = spread_rows(own.offsets, own.tails, own.weights, order, len(numbers))
+    progress.check()
+    # not united with its transpose before the product, only after it
+    local = memberships(near, lengths, float(np.mean(lengths)), 0)
+    offsets, tails, weights = directed_rows(near, local, order, len(numbers))
     progress.check()
     # as umap-learn: a missing edge counts for half the weakest one there is
     left = max(float(graph.weights.min(initial=1.0)) / 2.0, 1e-8)
@@ -91,13 +93,7 @@ def _with_numbers(
     found = intersect(
         (graph.offsets, graph.tails, graph.weights), (offsets, tails, weights), known, left, right, a, b, UNKNOWN
     )
-    merged = Graph(*found)
-    return _reconnected(merged, merged.weights)
-
-
-def _reconnected(graph: Graph, weights: Array) -> Graph:
-    """The graph with new weights, rescaled so that each row is fully connected to one other, and united again."""
-    return Graph(graph.offsets, graph.tails, reconnect(graph.offsets, graph.tails, weights))
+    return Graph(*reconnect(*found))
 
 
 @njit(nogil=True, cache=True)
@@ -125,29 +121,26 @@ def nearest_numbers(values: Array, k: int) -> tuple[Array, Array]:
 
 
 @njit(nogil=True, cache=True)
-def spread_rows(offsets: Array, tails: Array, weights: Array, rows: Array, n: int) -> tuple[Array, Array, Array]:
-    """A graph over the vertices `rows` as one over all `n`, with the tails of each row ascending."""
+def directed_rows(indices: Array, weights: Array, rows: Array, n: int) -> tuple[Array, Array, Array]:
+    """Weights (m, k) of neighbours among the vertices `rows` (m,), as compressed rows over all `n`, tails ascending."""
     where = np.full(n, -1, dtype=np.int64)
     for a in range(len(rows)):
         where[rows[a]] = a
-    begin = np.zeros(n + 1, dtype=np.int64)
-    new_tails = np.empty_like(tails)
-    new_weights = np.empty_like(weights)
+    offsets = np.zeros(n + 1, dtype=np.int64)
+    tails = np.empty(indices.size, dtype=np.int32)
+    found = np.empty(indices.size, dtype=np.float32)
     m = 0
     for i in range(n):
         a = where[i]
         if a >= 0:
-            count = offsets[a + 1] - offsets[a]
-            names = np.empty(count, dtype=np.int64)
-            for t in range(count):
-                names[t] = rows[tails[offsets[a] + t]]
-            sequence = np.argsort(names)
-            for t in range(count):
-                new_tails[m] = names[sequence[t]]
-                new_weights[m] = weights[offsets[a] + sequence[t]]
-                m += 1
-        begin[i + 1] = m
-    return begin, new_tails, new_weights
+            names = rows[indices[a]]
+            for t in np.argsort(names):
+                if weights[a, t] > 0.0:
+                    tails[m] = names[t]
+                    found[m] = weights[a, t]
+                    m += 1
+        offsets[i + 1] = m
+    return offsets, tails[:m].copy(), found[:m].copy()
 
 
 @njit(nogil=True, cache=True)
@@ -207,26 +200,51 @@ def intersect(
 
 
 @njit(nogil=True, cache=True)
-def reconnect(offsets: Array, tails: Array, weights: Array) -> Array:
-    """Each row's weights over their largest, then the union of both directions of an edge: u + v − u v."""
+def reconnect(offsets: Array, tails: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Each row's weights over their largest, so that it has one full edge, then the union with the transpose.
+
+    The rows' tails ascend; so do those of the result, which is symmetric: u + v − u v.
+    """
     n = len(offsets) - 1
-    scale = np.zeros(n)
+    scaled = weights.copy()
+    begin = np.zeros(n + 1, dtype=np.int64)
+    for i in range(n):
+        largest = np.float32(0.0)
+        for e in range(offsets[i], offsets[i + 1]):
+            largest = max(largest, weights[e])
+            begin[tails[e] + 1] += 1
+        if largest > 0.0:
+            for e in range(offsets[i], offsets[i + 1]):
+                scaled[e] /= largest
+    # the transpose by counting: its rows come out ascending
+    for i in range(n):
+        begin[i + 1] += begin[i]
+    place = begin[:-1].copy()
+    heads = np.empty(len(tails), dtype=np.int32)
+    back = np.empty(len(tails), dtype=np.float32)
     for i in range(n):
         for e in range(offsets[i], offsets[i + 1]):
-            scale[i] = max(scale[i], weights[e])
-    found = np.zeros(len(weights), dtype=np.float32)
+            heads[place[tails[e]]] = i
+            back[place[tails[e]]] = scaled[e]
+            place[tails[e]] += 1
+    united = np.zeros(n + 1, dtype=np.int64)
+    new_tails = np.empty(2 * len(tails), dtype=np.int32)
+    new_weights = np.empty(2 * len(tails), dtype=np.float32)
+    m = 0
     for i in range(n):
-        for e in range(offsets[i], offsets[i + 1]):
-            j = tails[e]
-            # the same edge from the other end: the graph is symmetric and its rows ascend
-            low, high = offsets[j], offsets[j + 1]
-            while high - low > 1:
-                middle = (low + high) // 2
-                if tails[middle] <= i:
-                    low = middle
-                else:
-                    high = middle
-            u = weights[e] / scale[i] if scale[i] > 0.0 else 0.0
-            v = weights[low] / scale[j] if scale[j] > 0.0 else 0.0
-            found[e] = u + v - u * v
-    return found
+        s, t = offsets[i], begin[i]
+        while s < offsets[i + 1] or t < begin[i + 1]:
+            own = tails[s] if s < offsets[i + 1] else n
+            other = heads[t] if t < begin[i + 1] else n
+            u = v = np.float32(0.0)
+            if own <= other:
+                u = scaled[s]
+                s += 1
+            if other <= own:
+                v = back[t]
+                t += 1
+            new_tails[m] = min(own, other)
+            new_weights[m] = u + v - u * v
+            m += 1
+        united[i + 1] = m
+    return united, new_tails[:m].copy(), new_weights[:m].copy()

@@ -72,7 +72,9 @@ class Selection:
         return Selection(self.mask ^ other.mask, self.active, f"({self.origin} xor {other.origin})")
 
     def __invert__(self) -> Selection:
-        return Selection(~self.mask, self.active, f"not {self.origin}")
+        compound = any(sign in self.origin for sign in (" + ", " − ", " ∩ "))
+        said = f"not ({self.origin})" if compound else f"not {self.origin}"
+        return Selection(~self.mask, self.active, said if self.origin and self.mask.any() else "all")
 
     def combine(self, mask: Mask, operation: str, origin: str) -> Selection:
         """The selection after a gesture: "replace", "add", "subtract" or "intersect"; the active structure stays."""

@@ -133,14 +133,21 @@ def stages(
     ]
 
 
-def quality_stage(plan: list[Stage]) -> Stage:
-    """How far the map of a plan can be trusted."""
+def quality_stage(plan: list[Stage], alone: bool = False) -> Stage:
+    """How far the map of a plan can be trusted.
+
+    Parameters
+    ----------
+    alone : bool
+        Take the features' neighbours from the features, not from the map's first stage: for a map from a file, for
+        which that stage need not run.
+    """
     last = plan[-1]
     name = last.name.replace("map", "quality", 1)
     if len(plan) == 1:
         return Stage(name, digest("quality", last.key), f"{last.title}: quality", 0.01, _quality_of_landmarks, ("map",))
-    key = digest("quality", ALGORITHMS, plan[0].key, last.key)
-    needs = ("features", "neighbors", "map")
+    key = digest("quality", ALGORITHMS, plan[0].key, last.key, alone)
+    needs = ("features", "map") if alone else ("features", "neighbors", "map")
     return Stage(name, key, last.title.replace("layout", "quality"), 0.2, _quality, needs)
 
 
@@ -168,7 +175,7 @@ def _quality(inputs: Inputs, progress: Progress) -> Any:
     from qmlstudio.learning.quality import quality
 
     points = inputs["map"].points
-    return quality(inputs["features"].per_structure(), points, neighbors=inputs["neighbors"], progress=progress)
+    return quality(inputs["features"].per_structure(), points, neighbors=inputs.get("neighbors"), progress=progress)
 
 
 def _quality_of_landmarks(inputs: Inputs, progress: Progress) -> Any:

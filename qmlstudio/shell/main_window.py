@@ -108,7 +108,7 @@ class MainWindow(QMainWindow):
         self.maps = Maps(self.store, self.runner)
         self.map_view = self.maps.first
         self.structure_view = StructureView(self.store, self.runner)
-        self.dataset_view = DatasetView(self.store)
+        self.dataset_view = DatasetView(self.store, self.runner)
         self.descriptor_view = DescriptorView(self.store, self.runner)
         self.filters_view = FiltersView(self.store, self.runner)
         self.clusters_view = ClustersView(self.store, self.runner)
@@ -188,6 +188,7 @@ class MainWindow(QMainWindow):
         self.preferences.changed.connect(self._on_preferences_changed)
         self.dataset_view.problems_requested.connect(self.actions_of_commands.on_problems)
         self.maps.context_menu_requested.connect(self._on_map_context_menu_requested)
+        self.gallery_view.reveal_requested.connect(self._on_gallery_reveal_requested)
         self.gallery_view.context_menu_requested.connect(self._on_map_context_menu_requested)
         self.structure_view.context_menu_requested.connect(self._on_structure_context_menu_requested)
         application = QApplication.instance()
@@ -389,6 +390,10 @@ class MainWindow(QMainWindow):
         for name in ("select_all", "invert", "clear", "reset_map", "export_figure", "copy_view"):
             menu.addAction(self.actions_by_id[name])
         menu.popup(place)
+
+    def _on_gallery_reveal_requested(self, index: int) -> None:
+        self.dataset_view.reveal(index)
+        self.maps.reveal(index)
 
     def _on_structure_context_menu_requested(self, place: QPoint, _atom: int) -> None:
         menu = QMenu(self)

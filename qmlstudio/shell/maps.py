@@ -9,6 +9,7 @@ from qmlstudio.app.jobs import JobRunner
 from qmlstudio.app.store import Store
 from qmlstudio.session.map_spec import MAX_MAPS
 from qmlstudio.views.map import MapView
+from qmlstudio.widgets import raster
 
 
 class Maps(QWidget):
@@ -43,6 +44,8 @@ class Maps(QWidget):
         self.first.context_menu_requested.connect(self.context_menu_requested)
         self.first.add_requested.connect(self.add)
         store.changed.connect(self._on_store_changed)
+        runner.started.connect(self._on_runner_changed)
+        runner.finished.connect(self._on_runner_changed)
 
     def add(self) -> None:
         """One more map, like the first one to begin with; undo takes it away."""
@@ -62,10 +65,19 @@ class Maps(QWidget):
         for view in self.views:
             view.set_dark(dark)
 
+    def reveal(self, index: int) -> None:
+        """Move each map so that a point stands in its middle, unless it is in view already."""
+        for view in self.views:
+            view.reveal(index)
+
     def show_representations(self) -> None:
         """Offer what the registry has now."""
         for view in self.views:
             view.toolbar.show_representations()
+
+    def _on_runner_changed(self, *_: object) -> None:
+        # a computation leaves one core to the window
+        raster.use_threads(1 if any(h.lane == "batch" for h in self._runner.running) else 2)
 
     def _on_store_changed(self, names: frozenset[str]) -> None:
         if "maps" in names and 1 + len(self._store.session.maps) != len(self.views):

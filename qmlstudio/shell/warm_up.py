@@ -66,6 +66,7 @@ def _steps(first: str = "") -> list[Step]:
         Step("drawing", _drawing),
         *represent[:1],
         Step("embedding", _embedding),
+        Step("overlays", _overlays),
         Step("figures", _figures),
         *represent[1:],
     ]
@@ -90,6 +91,12 @@ def _drawing() -> None:
     raster.warm_up()
 
 
+def _overlays() -> None:
+    from qmlstudio.widgets import overlay_backend
+
+    overlay_backend.warm_up()
+
+
 def _representation(name: str) -> None:
     from qmlstudio.chem.structures import Structures
     from qmlstudio.representations import REGISTRY
@@ -108,10 +115,12 @@ def _representation(name: str) -> None:
 
 def _embedding() -> None:
     from qmlstudio.learning.embedding import UMAP
+    from qmlstudio.learning.quality import quality
 
     embedding = UMAP(n_neighbors=5, n_epochs=10)
     points = np.random.default_rng(0).normal(size=(40, 6))
-    embedding.layout(embedding.neighbors(points))
+    neighbors = embedding.neighbors(points)
+    quality(points, embedding.layout(neighbors).points, neighbors=neighbors)
 
 
 def _figures() -> None:

@@ -55,7 +55,7 @@ def sort_by_depth(xy, depth, radius, buckets, starts, order, xs, ys):  # type: i
     step = np.empty(n, np.int32)
     for i in range(n):
         if np.isfinite(xy[i, 0]) and np.isfinite(xy[i, 1]) and np.isfinite(depth[i]):
-            b = np.int64(min(max((depth[i] + radius) * scale, 0.0), buckets - 1.0))
+            b = int(min(max((depth[i] + radius) * scale, 0.0), buckets - 1.0))
             step[i] = b
             starts[b + 1] += 1
         else:

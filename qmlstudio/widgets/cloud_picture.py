@@ -153,7 +153,8 @@ class CloudPicture(MapPicture):
     def _faded_palette(self) -> tuple[list[Lanes], list[Lanes]]:
         palette = self.looks.palette
         if self._faded is None or self._faded[0] is not palette:
-            fills, edges = [], []
+            fills: list[Lanes] = []
+            edges: list[Lanes] = []
             for band in range(BANDS):
                 share = np.uint64(round(256 * PALEST * (1.0 - band / (BANDS - 1))))
                 for faded, lanes in ((fills, palette.fills), (edges, palette.edges)):

@@ -41,6 +41,10 @@ class PictureStrip(QListWidget):
         self._theme = theme(False)
         self._pictures: tuple[Picture, ...] = ()
         self.setViewMode(QListView.ViewMode.IconMode)
+        # the icon mode takes drops unless it is told not to; files are for the window
+        self.setDragDropMode(QListWidget.DragDropMode.NoDragDrop)
+        self.setAcceptDrops(False)
+        self.viewport().setAcceptDrops(False)
         self.setMovement(QListView.Movement.Static)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setUniformItemSizes(True)

@@ -28,6 +28,8 @@ class ReportText(QTextBrowser):
         self._report: ClusterReport | None = None
         self._message = ""
         self.setOpenLinks(False)
+        # files dropped here are for the window
+        self.setAcceptDrops(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("What sets these structures apart"))
         self.setTabChangesFocus(True)

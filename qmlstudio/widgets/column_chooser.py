@@ -33,7 +33,7 @@ class Entry:
 
 
 class ColumnChooser(QWidget):
-    """Tick what is to be shown, drag it (or Alt+Up, Alt+Down) to where it is to stand.
+    """Tick what is to be shown, move it (▲, ▼, Alt+Up, Alt+Down) to where it is to stand.
 
     Parameters
     ----------
@@ -61,13 +61,12 @@ class ColumnChooser(QWidget):
         self._search.textChanged.connect(self._on_search_text_changed)
         self._list = QListWidget()
         self._list.setAccessibleName(self.tr("Columns"))
-        self._list.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
-        self._list.setDefaultDropAction(Qt.DropAction.MoveAction)
+        self._list.setDragDropMode(QAbstractItemView.DragDropMode.NoDragDrop)  # files are dropped on the window
+        self._list.setAcceptDrops(False)
         self._list.setUniformItemSizes(True)
-        self._list.setToolTip(self.tr("Tick to show, drag to order (Alt+Up, Alt+Down)"))
+        self._list.setToolTip(self.tr("Tick to show; Alt+Up and Alt+Down order"))
         self._list.installEventFilter(self)
         self._list.itemChanged.connect(self._on_list_item_changed)
-        self._list.model().rowsMoved.connect(self._on_list_rows_moved)
         self._hint = QLabel()
         self._hint.setWordWrap(True)
         self._hint.setVisible(False)
@@ -112,10 +111,7 @@ class ColumnChooser(QWidget):
                 item.setData(_NAME, entry.name)
                 item.setToolTip(entry.tip or entry.title)
                 item.setFlags(
-                    Qt.ItemFlag.ItemIsEnabled
-                    | Qt.ItemFlag.ItemIsSelectable
-                    | Qt.ItemFlag.ItemIsUserCheckable
-                    | Qt.ItemFlag.ItemIsDragEnabled
+                    Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable
                 )
                 item.setCheckState(Qt.CheckState.Checked if entry.shown else Qt.CheckState.Unchecked)
                 self._list.addItem(item)
@@ -166,9 +162,6 @@ class ColumnChooser(QWidget):
 
     def _on_list_item_changed(self, _item: QListWidgetItem) -> None:
         self._limit()
-        self.chosen.emit(self.names)
-
-    def _on_list_rows_moved(self, *_: object) -> None:
         self.chosen.emit(self.names)
 
     def _move(self, step: int) -> None:

@@ -212,8 +212,8 @@ class LinkItem(BoxItem):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         start = self.pixels(np.array([link.start for link in self.links], np.int64))
         end = self.pixels(np.array([link.end for link in self.links], np.int64))
-        good = np.isfinite(start).all(axis=1) & np.isfinite(end).all(axis=1)
-        shown = [(link, QPointF(*a), QPointF(*b)) for link, a, b, ok in zip(self.links, start, end, good) if ok]
+        good = np.flatnonzero(np.isfinite(np.hstack([start, end])).all(axis=1)).tolist()
+        shown = [(self.links[k], QPointF(*start[k]), QPointF(*end[k])) for k in good]
         # the plainest first: what is marked lies on top
         for kind in ("map", "feature", "false", "path"):
             of_kind = [(a, b) for link, a, b in shown if link.kind == kind]

@@ -65,14 +65,17 @@ def draw_segment(image, x0, y0, x1, y1, lanes, half):  # type: ignore[no-untyped
     if not first < last:
         return 0
     steps = 0
-    for a in range(np.int64(first), min(np.int64(last) + 1, along)):
+    stop = int(last) + 1
+    if stop > along:
+        stop = along
+    for a in range(int(first), stop):
         ends = min(a + 1.0, a1) - max(float(a), a0)
         if ends <= 0.0:
             continue
         ends = min(ends, 1.0)
         middle = b0 + (a + 0.5 - a0) * slope
-        low = max(np.int64(np.floor(middle - reach)), 0)
-        high = min(np.int64(np.floor(middle + reach)) + 1, across)
+        low = max(int(np.floor(middle - reach)), 0)
+        high = min(int(np.floor(middle + reach)) + 1, across)
         for b in range(low, high):
             cover = half + 0.5 - abs(b + 0.5 - middle) * shorter
             if cover > 0.0:

@@ -238,7 +238,7 @@ def test_a_known_map_without_its_quality_is_shown_first_and_judged_then(rig: Rig
     rig.pipeline.advance()
     rig.settle()
     assert rig.store.result("map") is points
-    assert seen == ["map", "features", "neighbors", "quality"]
+    assert seen == ["map", "features", "quality"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

@@ -1,4 +1,5 @@
-"""UMAP against umap-learn: the built-in set, QM7 (where ../shared/data is), and 50,000 × 100.
+"""UMAP against umap-learn: the built-in set, QM7 (where ../shared/data is), and 50,000 × 100; its variants; the other
+methods against scikit-learn and openTSNE.
 
 Both sides run in processes of their own with equal numbers of threads. Agreement is trustworthiness with 15
 neighbours, ours / theirs, means over the seeds; "fresh" counts from the start of the interpreter, with our loops' cache
@@ -126,12 +127,100 @@ def fresh_rows(name: str, x: np.ndarray, peers_python: str, pairs: int) -> list[
     return [timing.row(f"UMAP {name}, fresh process, 500 epochs", "umap-learn", demand=10, note=note)]
 
 
+def variant_rows(name: str, x: np.ndarray, peers_python: str) -> list[Row]:
+    """Supervised maps, maps that keep densities, and maps in three dimensions, all with the peer's own defaults."""
+    target = np.abs(x).sum(axis=1)
+    variants = (
+        ("supervised by a number", "", "target=t", "target_metric='l2'", "t"),
+        ("densMAP", "dens_map=True", "", "densmap=True", "None"),
+        ("three dimensions", "n_components=3", "", "n_components=3", "None"),
+    )
+    rows = []
+    for title, ours_more, layout_more, peer_more, y in variants:
+        ours_code = (
+            f"m = UMAP(n_epochs=300, {ours_more})\n"
+            f"y = m.layout(m.neighbors(x, threads=1), threads=1, {layout_more}).points\n"
+        )
+        peer_code = f"y = umap.UMAP(n_epochs=300, random_state=0, {peer_more}{fastest(len(x))}).fit_transform(x, {y})\n"
+        with Peer(sys.executable, 1) as ours, Peer(peers_python, 1) as peer:
+            for side, imports in ((ours, OURS_IMPORT), (peer, PEER_IMPORT)):
+                side.send(x=x, t=target)
+                side.run(imports)
+            timing = paired(ours.task(ours_code), peer.task(peer_code), 3)
+            scores = []
+            for side, code in ((ours, ours_code), (peer, peer_code)):
+                side.run(code)
+                points = side.fetch("y")
+                score = radii_kept(x, points) if title == "densMAP" else trustworthiness(x, points, 15)
+                scores.append(score)
+            version = peer.version("umap-learn")
+        what = "correlation of radii" if title == "densMAP" else "trustworthiness"
+        agreement = f"{what} {scores[0]:.4f} / {scores[1]:.4f}"
+        rows.append(
+            timing.row(f"UMAP {title}, {name}, 300 epochs, one thread", version, agreement=agreement, demand=1.0)
+        )
+    return rows
+
+
+def radii_kept(x: np.ndarray, points: np.ndarray) -> float:
+    """Correlation of the logarithms of local radii (15 neighbours) in the features with those on the map."""
+    from qmlstudio.learning.embedding import UMAP
+
+    logs = [np.log(1e-8 + np.mean(UMAP().neighbors(y).distances[:, 1:] ** 2, axis=1)) for y in (x, points)]
+    return float(np.corrcoef(logs[0], logs[1])[0, 1])
+
+
+def other_rows(name: str, x: np.ndarray, peers_python: str) -> list[Row]:
+    """Kernel PCA, t-SNE and metric scaling."""
+    ours_import = OURS_IMPORT.replace("import UMAP", "import MDS, TSNE, KernelPCA")
+    threads = "threads=1"
+    kernel = f"m = KernelPCA(sigma=300.0); y = m.layout(m.neighbors(x, {threads})).points\n"
+    sklearn_kernel = (
+        "y = KernelPCA(n_components=10, kernel='rbf', gamma=0.5/300.0**2, eigen_solver='arpack').fit_transform(x)\n"
+    )
+    tsne = f"m = TSNE(); y = m.layout(m.neighbors(x, {threads}), {threads}).points\n"
+    scaling = f"m = MDS(n_iter=50); y = m.layout(m.neighbors(x[:1500], {threads}), {threads}).points\n"
+    smacof = "y = smacof(cdist(x[:1500], x[:1500]), init=x[:1500, :2], n_init=1, max_iter=50)[0]\n"
+    works = (
+        ("Kernel PCA, Gaussian, 10 components", kernel, "from sklearn.decomposition import KernelPCA\n", sklearn_kernel,
+         "scikit-learn", 1.0, 3),
+        ("t-SNE, 750 iterations", tsne, "import openTSNE\n", "y = openTSNE.TSNE(n_jobs=1, random_state=0).fit(x)\n",
+         "openTSNE", 0.9, 1),
+        ("Metric scaling of 1,500 rows, 50 steps at most", scaling,
+         "import warnings; warnings.simplefilter('ignore')\nfrom sklearn.manifold import smacof\n"
+         "from scipy.spatial.distance import cdist\n", smacof, "scikit-learn", 1.0, 3),
+    )  # fmt: skip
+    rows = []
+    for title, ours_code, peer_import, peer_code, package, demand, pairs in works:
+        with Peer(sys.executable, 1) as ours, Peer(peers_python, 1) as peer:
+            for side, imports in ((ours, ours_import), (peer, peer_import)):
+                side.send(x=x)
+                side.run(imports)
+            timing = paired(ours.task(ours_code), peer.task(peer_code), pairs)
+            ours.run(ours_code)
+            peer.run(peer_code)
+            mine, theirs = np.asarray(ours.fetch("y")), np.asarray(peer.fetch("y"))
+            if package == "scikit-learn" and len(mine) == len(x):
+                turn = np.sign(np.sum(mine * theirs[:, :2], axis=0))
+                agreement = f"max |Δ| {np.abs(mine * turn - theirs[:, :2]).max():.1e}"
+            else:
+                rows_of = x[: len(mine)]
+                scores = [trustworthiness(rows_of, points, 15) for points in (mine, theirs)]
+                agreement = f"trustworthiness {scores[0]:.4f} / {scores[1]:.4f}"
+            version = peer.version(package)
+        rows.append(timing.row(f"{title}, {name}, one thread", version, agreement=agreement, demand=demand))
+    return rows
+
+
 def run(peers_python: str | None) -> list[Row]:
     """The table's rows; umap-learn of our own environment serves when there is no other."""
     python = peers_python or sys.executable
     rows = []
     for name, x in features().items():
         size = f"{name}, {len(x):,} × {x.shape[1]}"
+        if name != "QM7":
+            # scikit-learn and openTSNE are of our own environment
+            rows += variant_rows(size, x, python) + other_rows(size, x, sys.executable)
         if name == "QM7" or not QM7.exists():
             rows += fresh_rows(size, x, python, pairs=3)
         for threads, seeded, demand in ((1, True, 3.0), (2, False, 2.5)):

@@ -21,6 +21,7 @@ from qmlstudio.app.stalls import StallMeter
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.structures import Structures
 from qmlstudio.learning.embedding_base import Coordinates
+from qmlstudio.learning.quality import Quality
 from qmlstudio.shell.application import keep_what_is_loaded, make_application
 from qmlstudio.shell.main_window import MainWindow
 from qmlstudio.shell.theme import ThemeSwitch
@@ -203,6 +204,10 @@ class Driver:
         window.store.open_dataset(dataset)
         if points is not None:
             window.pipeline.seed("map", Coordinates(points=points))
+            # known as well, else its neighbours would be searched for; nothing here looks at the scores
+            unknown, missing = float("nan"), np.full(len(points), np.nan, dtype=np.float32)
+            scores = Quality(unknown, unknown, unknown, missing, False, 0, 0, 0, 0, "not judged")
+            window.pipeline.seed("quality", scores)
         for name, value in results.items():
             window.pipeline.seed(name, value)
         window.pipeline.enabled = points is not None

@@ -38,9 +38,9 @@ def test_equals_plain_opentsne(features: np.ndarray, monkeypatch: pytest.MonkeyP
     # its own search for neighbours would import, and compile, another library for a minute
     lengths, nearest = NearestNeighbors(n_neighbors=91, algorithm="brute").fit(features).kneighbors(features)
     index = PrecomputedNeighbors(nearest[:, 1:].copy(), lengths[:, 1:].copy())
-    peer = openTSNE.TSNE(
-        n_iter=40, early_exaggeration_iter=60, exaggeration=1.5, negative_gradient_method="bh", initial_momentum=0.8
-    ).fit(affinities=PerplexityBasedNN(perplexity=30, knn_index=index), initialization=start)
+    affinities = PerplexityBasedNN(perplexity=30, knn_index=index)
+    peer = openTSNE.TSNEEmbedding(start, affinities, negative_gradient_method="bh")
+    peer = peer.optimize(60, exaggeration=12.0, momentum=0.8).optimize(40, exaggeration=1.5, momentum=0.8)
     assert ours.details["divergence"] == pytest.approx(peer.kl_divergence, rel=0.01)
     # chaos grows from the last figures of the neighbours' distances: compare as maps
     scores = [trustworthiness(features, np.asarray(points)) for points in (ours.points, peer)]

@@ -223,7 +223,7 @@ def test_dropped_and_pasted(make_window: Make, xyz: Path, ready: Ready) -> None:
 def test_files_can_be_dropped_anywhere(make_window: Make, xyz: Path) -> None:
     window = make_window(str(xyz))
     takers = [w for w in window.findChildren(QWidget) if w.acceptDrops() and not isinstance(w, QLineEdit)]
-    assert takers == []
+    assert [(type(w).__name__, type(w.parent()).__name__) for w in takers] == []
     view = window.map_view.scatter.focusProxy().viewport()
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(xyz))])

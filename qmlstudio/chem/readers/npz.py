@@ -1,5 +1,7 @@
 """NumPy archives of trajectories: sGDML/MD17 (E, F, R, z) and rMD17 (energies, forces, coords, nuclear_charges).
 
+Those of whole data sets (Z, R, offsets) are read by :mod:`qmlstudio.chem.readers.npz_flat`.
+
 Units are Å, kcal/mol and kcal/mol/Å, as these data sets have them, unless the file says ``r_unit`` and ``e_unit``.
 """
 
@@ -17,6 +19,7 @@ from qmlstudio.chem.dataset import Dataset, Property, Source
 from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.readers.checks import Problems, faults
 from qmlstudio.chem.readers.columns import unique_name, unit_name
+from qmlstudio.chem.readers.npz_flat import flat_dataset, is_flat
 from qmlstudio.chem.readers.streams import ByteStream
 from qmlstudio.chem.readers.xyz import stem_of
 from qmlstudio.chem.structures import Structures
@@ -69,6 +72,8 @@ def read_npz(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
     except _ERRORS as error:
         remedy = "copy or download it again"
         raise DataError(Problem(where, f"the archive is damaged: {error}", remedy), problems.listed(where)) from error
+    if is_flat(arrays):
+        return flat_dataset(arrays, where, stream.path.name, problems)
     numbers = next((arrays[k] for k in _NUMBERS if k in arrays and arrays[k].dtype.kind in "iuf"), None)
     positions = next((arrays[k] for k in _POSITIONS if k in arrays and arrays[k].dtype.kind in "iuf"), None)
     if numbers is None or positions is None or positions.ndim not in (2, 3) or positions.shape[-1] != 3:

@@ -105,12 +105,14 @@ def _take(record: list[str], line: int, index: int, gathered: Gatherer, progress
         made, positions = embed(clean)
         numbers, drawn = made.astype(np.int64), True
     title = record[0].strip()
-    values = {"smiles": smiles} if smiles else {}
-    gathered.add(numbers, positions, values | _fields(record[end:], values), line, index, title)
+    fields = _fields(record[end:])
+    # a SMILES of the file's own says how its people write it
+    values = fields if "smiles" in fields or not smiles else {"smiles": smiles, **fields}
+    gathered.add(numbers, positions, values, line, index, title)
     return drawn
 
 
-def _fields(lines: list[str], taken: dict[str, str]) -> dict[str, str]:
+def _fields(lines: list[str]) -> dict[str, str]:
     """The data fields (``>  <NAME>`` and the lines up to a blank one) of a record."""
     found: dict[str, str] = {}
     name, value = "", []  # type: str, list[str]
@@ -119,7 +121,7 @@ def _fields(lines: list[str], taken: dict[str, str]) -> dict[str, str]:
             name, value = heading[1].strip(), []
         elif name and not text.strip():
             key, k = name, 1
-            while key in taken or key in found:
+            while key in found:
                 k += 1
                 key = f"{name} ({k})"
             found[key] = "\n".join(value)

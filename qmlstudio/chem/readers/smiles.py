@@ -159,6 +159,9 @@ def smiles_rows(lines: Iterable[str], progress: Progress = SILENT) -> list[Row]:
         words = line.split(None, 2)
         if not words or line.startswith("#"):
             continue
+        cells = [cell.strip() for cell in line.split("\t")]
+        if len(cells) > 1 and cells[0] == words[0] and cells[1]:
+            words = cells  # a name behind a tab may have spaces
         if not rows and words[0].lower() in _HEADINGS:
             continue
         rows.append(Row(words[0], words[1] if len(words) > 1 else "", k + 1))

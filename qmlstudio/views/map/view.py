@@ -178,10 +178,12 @@ class MapView(QWidget):
     def set_dark(self, dark: bool) -> None:
         """Follow the window's theme."""
         self._dark = dark
-        for widget in (*self._surfaces, self.color_bar, self.legend):
-            widget.set_dark(dark)
+        for scatter in self._surfaces:
+            scatter.set_dark(dark)
         for overlays in self._overlays:
             overlays.set_dark(dark)
+        self.color_bar.set_dark(dark)
+        self.legend.set_dark(dark)
         self.cards.set_dark(dark)
 
     def set_tool(self, tool: Tool) -> None:
@@ -195,6 +197,15 @@ class MapView(QWidget):
     def reset_range(self) -> None:
         """Show all points."""
         self.scatter.reset_range()
+
+    def reveal(self, index: int) -> None:
+        """Move the map, if the point is out of view, so that it stands in the middle."""
+        if not 0 <= index < self.scatter.count:
+            return
+        x, y = self.scatter.position(index)
+        x0, x1, y0, y1 = self.scatter.range
+        if np.isfinite([x, y]).all() and not (x0 < x < x1 and y0 < y < y1):
+            self.scatter.move_by((x - (x0 + x1) / 2) / (x1 - x0), (y - (y0 + y1) / 2) / (y1 - y0))
 
     def show_all(self) -> None:
         """Show what is known already: for a map that came later than its results."""

@@ -1,0 +1,5 @@
+"""The selection panel."""
+
+from qmlstudio.views.selection.view import SelectionView
+
+__all__ = ["SelectionView"]
