@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from qmlstudio.progress import SILENT, Progress, slices
 
+Watch = Callable[[list[tuple[int, Any]]], None]
+"""Sees rows and RDKit molecules."""
 MAX_TEXT = 2000
 """Length of a pattern beyond which nobody typed it."""
 COMMON_PATTERNS: tuple[tuple[str, str], ...] = (
@@ -128,8 +131,13 @@ class SubstructureIndex:
         self.missing = n - len(rows)
 
     @classmethod
-    def build(cls, smiles: NDArray[np.str_], progress: Progress = SILENT) -> SubstructureIndex:
-        """Read (n,) SMILES; rows whose SMILES is empty or wrong have no molecule."""
+    def build(
+        cls, smiles: NDArray[np.str_], progress: Progress = SILENT, watch: Watch | None = None
+    ) -> SubstructureIndex:
+        """Read (n,) SMILES; rows whose SMILES is empty or wrong have no molecule.
+
+        `watch` sees the molecules with their rows as they are read: a search need not wait for the last one.
+        """
         from rdkit import Chem, rdBase
         from rdkit.Chem import rdSubstructLibrary
 
@@ -137,6 +145,7 @@ class SubstructureIndex:
         library = rdSubstructLibrary.SubstructLibrary(molecules, patterns)
         rows = []
         for start, stop in slices(len(smiles), progress, "reading SMILES", first=50):
+            read: list[tuple[int, Any]] = []
             # the log is blocked for one slice at a time: it is the whole process's
             with rdBase.BlockLogs():
                 for i, text in enumerate(smiles[start:stop].tolist(), start):
@@ -144,6 +153,10 @@ class SubstructureIndex:
                     if molecule is not None:
                         library.AddMol(molecule)
                         rows.append(i)
+                        if watch is not None:
+                            read.append((i, molecule))
+                if watch is not None:
+                    watch(read)
         return cls(library, np.array(rows, dtype=np.int64), len(smiles))
 
     @property

@@ -22,6 +22,8 @@ MOST_JOINS = 8
 """Links that are added part by part; then the parts of both ends are linked with each other."""
 JOIN_ROWS = 256
 """Rows of a part from which a link to another part is looked for."""
+DEAREST = 1e290
+"""Cost of a step at most: whole ways stay finite."""
 WORK = 20_000
 """Nodes that are settled between two looks at the progress: some 20 ms."""
 
@@ -49,7 +51,7 @@ def _finite_rows(matrix: Array, progress: Progress) -> NDArray[np.bool_]:
     return kept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Reach:
     """How far one can go from a node: its cost and the node before, of each; infinite where no way leads."""
 
@@ -80,8 +82,7 @@ class Graph:
         positive = lengths[lengths > 0.0]
         self._unit = float(np.median(positive)) if len(positive) else 1.0
         progress.check()
-        with np.errstate(over="ignore"):
-            self._starts, self._ends, self._costs = both_ways(indices, self._cost(lengths))
+        self._starts, self._ends, self._costs = both_ways(indices, self._cost(lengths))
         self._links: list[tuple[int, int, float]] = []
 
     def way(self, a: int, b: int, progress: Progress) -> Ints:
@@ -110,9 +111,11 @@ class Graph:
     # -- inside
 
     def _cost(self, lengths: Any) -> Any:
-        scaled = lengths / self._unit
-        # equal rows still count as a step, so that no way goes through all of them for nothing
-        return scaled if self._power is None else np.maximum(scaled**self._power, 1e-9)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = lengths / self._unit
+            # equal rows still count as a step, so that no way goes through all of them for nothing
+            costs = scaled if self._power is None else np.maximum(scaled**self._power, 1e-9)
+        return np.minimum(costs, DEAREST)
 
     def _reach(self, source: int, target: int, progress: Progress) -> _Reach:
         n = len(self._matrix)
@@ -168,7 +171,7 @@ class Graph:
         distances(self._matrix, np.array(self._matrix[row]), self._metric, 0, len(self._matrix), found)
 
     def _insert(self, i: int, j: int, length: float) -> None:
-        cost = float(self._cost(np.float64(length))) if np.isfinite(length) else 1e300
+        cost = float(self._cost(np.float64(length)))
         for node, other in ((i, j), (j, i)):
             at = int(self._starts[node + 1])
             self._ends = np.insert(self._ends, at, other)

@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 @njit(nogil=True, cache=True)
 def merge_level(source: Array, target: Array, width: int) -> int:
-    """Merge neighbouring ascending runs of `width` from `source` into `target`; returns how many pairs were inverted."""
+    """Merge neighbouring ascending runs of `width` from `source` into `target`; returns how many pairs were turned."""
     n = len(source)
     inverted = np.int64(0)
     for start in range(0, n, 2 * width):
@@ -33,4 +33,4 @@ def merge_level(source: Array, target: Array, width: int) -> int:
                 j += 1
                 # all that still wait on the left are larger and stood before
                 inverted += middle - i
-    return inverted
+    return int(inverted)

@@ -356,8 +356,8 @@ def similarities(distances: Floats, nearness: Nearness, row: int | None = None) 
     width = float(np.median(known)) if len(known) else 0.0
     if width <= 0.0:
         return np.where(np.isnan(distances), np.nan, (distances == 0.0).astype(np.float64))
-    scaled = distances / width
     with np.errstate(over="ignore", under="ignore"):
+        scaled = distances / width
         result: Floats = np.exp(-0.5 * scaled * scaled if nearness.kernel == "gaussian" else -scaled)
     return result
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qmlstudio.learning.statistics import sorting_order
 from qmlstudio.progress import SILENT, Progress
 
 Floats = NDArray[np.float64]
@@ -97,9 +98,9 @@ def pair_statistics(x: Floats, y: Floats, robust: bool = False, progress: Progre
     r = pearson(x, y)
     progress(0.15)
     sturdy = theil_sen(x, y, progress.part(0.15, 0.3)) if robust else None
-    dense_x, mean_x = ranks(x)
+    dense_x, mean_x = ranks(x, progress.part(0.3, 0.43))
     progress(0.45)
-    dense_y, mean_y = ranks(y)
+    dense_y, mean_y = ranks(y, progress.part(0.45, 0.58))
     progress(0.6)
     rho = pearson(mean_x, mean_y)
     tau = kendall(dense_x, dense_y, progress.part(0.65, 1.0))
@@ -168,9 +169,9 @@ def theil_sen(x: Floats, y: Floats, progress: Progress = SILENT) -> RobustLine |
     return RobustLine(slope, float(np.median(y - slope * x)), len(slopes), possible > PAIRS)
 
 
-def ranks(values: Floats) -> tuple[NDArray[np.int64], Floats]:
+def ranks(values: Floats, progress: Progress = SILENT) -> tuple[NDArray[np.int64], Floats]:
     """Ranks of finite values (n,): dense ones from 0, and from 1 with the mean of the ranks for equal values."""
-    order = np.argsort(values)
+    order = sorting_order(values, progress)
     kept = values[order]
     starts = np.ones(len(kept), dtype=bool)
     np.not_equal(kept[1:], kept[:-1], out=starts[1:])

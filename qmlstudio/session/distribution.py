@@ -27,7 +27,10 @@ from qmlstudio.session.histogram import MOST_BINS, NO_BIN, Binning, bin_values
 MOST_BARS = 30
 """Texts that have a bar of their own; the rarer ones share another."""
 MOST_GROUPS = 7
+MOST_NUMBERS = 40
+"""Different numbers up to which they count as categories."""
 _NO_GROUP = 255
+_PROBE = 2_000
 _SLICE = 200_000
 _SAMPLE = 100_000
 
@@ -46,7 +49,7 @@ class DistributionSpec:
     by : str
         Column that splits the structures into groups; empty: none.
     curves : bool
-        Densities, too.
+        Densities, too, unless the bins are whole numbers.
     """
 
     column: str
@@ -130,7 +133,7 @@ def distribution(columns: Columns, spec: DistributionSpec, progress: Progress = 
         if has_missing:
             codes[found.codes == known] = NO_BIN
         counts = np.bincount(codes, minlength=NO_BIN + 1)[: max(len(names), 1)].astype(np.int64)
-        edges = np.arange(max(len(names), 1) + 1) - 0.5
+        edges = np.arange(max(len(names), 1) + 1, dtype=np.float64) - 0.5
         bars = Binning(edges, counts, codes, missing=missing, discrete=True)
         groups, note = _groups(columns, spec, bars, None, progress.part(0.5, 1.0))
         notes = " · ".join(filter(None, (bars.note(), note)))
@@ -141,7 +144,8 @@ def distribution(columns: Columns, spec: DistributionSpec, progress: Progress = 
     progress.partial(Distribution(spec, binning, note=binning.note(spec.log)))
     order = ordered(values, progress.part(0.3, 0.6))
     curve = None
-    if spec.curves:
+    # a column of few whole numbers has a bar for each: a density between them would mean nothing
+    if spec.curves and not binning.discrete:
         curve = density(order.values, binning.low, binning.high, binning.log, progress=progress.part(0.6, 0.7))
     groups, note = _groups(columns, spec, binning, order, progress.part(0.7, 1.0))
     notes = " · ".join(filter(None, (binning.note(spec.log), note)))
@@ -167,14 +171,20 @@ def _groups(
 ) -> tuple[tuple[Group, ...], str]:
     if not spec.by or spec.by not in columns:
         return (), ""
-    lookups = lookups_of(columns.dataset)
+    lookups, by = lookups_of(columns.dataset), columns[spec.by]
+    too_many = f"{spec.by} has too many different numbers for groups"
+    # millions of measured values need not be sorted to be told from categories
+    if not by.is_text and len(np.unique(by.values[:_PROBE])) > MOST_NUMBERS:
+        return (), too_many
     try:
-        found = lookups.categories(spec.by, columns[spec.by], progress.part(0.0, 0.4))
+        found = lookups.categories(spec.by, by, progress.part(0.0, 0.4))
     except ValueError:
-        return (), f"{spec.by} has too many values for groups"
+        return (), too_many
     known = len(found.names) - (bool(len(found.names)) and found.names[-1] == "")
+    if not by.is_text and known > MOST_NUMBERS:
+        return (), too_many
     shown = min(known, MOST_GROUPS)
-    names = [str(name) for name in found.names[:shown]]
+    names = [str(name) if by.is_text else f"{spec.by} {name}" for name in found.names[:shown]]
     colors = [tuple(int(c) for c in CATEGORY_COLORS[k]) for k in range(shown)]
     if known > shown:
         names.append(f"{known - shown:,} others")
@@ -191,10 +201,15 @@ def _groups(
     for k, name in enumerate(names):
         progress(0.6 + 0.4 * k / len(names))
         curve = None
-        if spec.curves and order is not None and sorted_which is not None:
+        if spec.curves and not binning.discrete and order is not None and sorted_which is not None:
             curve = density(order.values[sorted_which == k], binning.low, binning.high, binning.log)
         color = colors[k]
         groups.append(Group(name, (color[0], color[1], color[2]), counts[k], int(counts[k].sum()), curve))
+    if not by.is_text:
+        # numbers stand in their order, what is left over last
+        numbers = [float(name) for name in found.names[:shown]]
+        order_of = sorted(range(shown), key=numbers.__getitem__)
+        groups = [*(groups[k] for k in order_of), *groups[shown:]]
     return tuple(groups), ""
 
 
@@ -209,6 +224,6 @@ def part(of: Distribution, mask: NDArray[np.bool_], progress: Progress = SILENT)
     found = compare(of.ordered, mask)
     binning = of.binning
     curve = None
-    if of.spec.curves:
+    if of.spec.curves and not binning.discrete:
         curve = density(values, binning.low, binning.high, binning.log, progress=progress.part(0.7, 1.0))
     return Part(told, found, curve)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.elements import SYMBOLS
-from qmlstudio.chem.pattern_search import SubstructureIndex
+from qmlstudio.chem.pattern_search import SubstructureIndex, Watch
 from qmlstudio.progress import SILENT, Progress, slices
 
 MOST_NUMBERS = 10_000
@@ -195,12 +195,15 @@ class Lookups:
         """Whether :meth:`substructures` answers at once."""
         return self._substructures is not None
 
-    def substructures(self, progress: Progress = SILENT) -> SubstructureIndex:
-        """The index of the molecules; ValueError for a set without SMILES."""
+    def substructures(self, progress: Progress = SILENT, watch: Watch | None = None) -> SubstructureIndex:
+        """The index of the molecules; ValueError for a set without SMILES.
+
+        `watch` sees the molecules if they are read only now.
+        """
         if self._substructures is None:
             if self._smiles is None:
                 raise ValueError("this data set has no SMILES to search in")
-            self._substructures = SubstructureIndex.build(self._smiles, progress)
+            self._substructures = SubstructureIndex.build(self._smiles, progress, watch)
         return self._substructures
 
 

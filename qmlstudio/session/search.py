@@ -271,9 +271,19 @@ def _smarts(dataset: Dataset, text: str, progress: Progress) -> Found:
     except PatternError as error:
         raise ValueError(f"{text[:40]!r} is no SMARTS: {error}") from error
     lookups = lookups_of(dataset)
-    read = 0.0 if lookups.has_substructures else 0.9
-    index = lookups.substructures(progress.part(0.0, read))
-    return np.flatnonzero(index.containing(pattern, progress.part(read, 1.0)))
+    found: list[Found] = []
+
+    def watch(read: list[tuple[int, Any]]) -> None:
+        """The molecules are searched while they are read for the first time."""
+        new = [i for i, molecule in read if molecule.HasSubstructMatch(pattern)]
+        if new:
+            found.append(np.array(new, np.int64))
+            _gather(found, progress)
+
+    if not lookups.has_substructures:
+        lookups.substructures(progress, watch)
+        return np.concatenate([np.zeros(0, np.int64), *found])
+    return np.flatnonzero(lookups.substructures().containing(pattern, progress))
 
 
 _SEARCHES: dict[str, Callable[[Dataset, str, Progress], Found]] = {

@@ -19,20 +19,15 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QDockWidget,
     QLabel,
     QMainWindow,
     QMenu,
     QMessageBox,
-    QSplitter,
-    QTabWidget,
 )
 
 from qmlstudio.app import represent
 from qmlstudio.app.autosave import Recovery, discard, find_recoverable
-from qmlstudio.app.derived import DerivedColumns
 from qmlstudio.app.documents import Documents
-from qmlstudio.app.filtering import FilterEngine
 from qmlstudio.app.jobs import JobRunner
 from qmlstudio.app.pipeline import Pipeline
 from qmlstudio.app.preferences import Preferences
@@ -41,24 +36,15 @@ from qmlstudio.app.store import Store
 from qmlstudio.session.cache import Cache
 from qmlstudio.shell.actions import Actions
 from qmlstudio.shell.dialogs import error_box
-from qmlstudio.shell.maps import Maps
 from qmlstudio.shell.menus import Menus
+from qmlstudio.shell.panels import Panels
 from qmlstudio.shell.theme import ThemeSwitch
 from qmlstudio.shell.warm_up import warm_up_job
-from qmlstudio.views.clusters import ClustersView
-from qmlstudio.views.dataset import DatasetView
-from qmlstudio.views.descriptor import DescriptorView
-from qmlstudio.views.filters import FiltersView
-from qmlstudio.views.gallery import GalleryView
-from qmlstudio.views.jobs import JobStatus, JobsView
-from qmlstudio.views.structure import StructureView
+from qmlstudio.views.jobs import JobStatus
 
 log = logging.getLogger("qmlstudio.window")
 FIRST = "builtin:qm9_7"
 LAYOUT_VERSION = 2
-HIDDEN = ("jobs",)
-FRONT = ("data", "descriptor", "gallery")
-"""Panels that are hidden, and those in front of the others of their place, at the first start."""
 TURN_MS = 10
 """Pause between the steps after the first paint; with none, Qt would take them all before any event of the user."""
 
@@ -81,7 +67,10 @@ class MainWindow(QMainWindow):
         self.pipeline.memory_budget = preferences.memory_budget
         self.documents = Documents(self.store, self.runner, self.pipeline, preferences, self)
         self.stalls = StallMeter(self)
-        self._make_panels()
+        self.panels = Panels(self, self.store, self.runner)
+        self.docks, self.splitter, self.maps = self.panels.docks, self.panels.splitter, self.panels.maps
+        self.map_view, self.structure_view = self.maps.first, self.panels.structure
+        self.dataset_view, self.descriptor_view = self.panels.dataset, self.panels.descriptor
         self.actions_of_commands = Actions(self)
         self.menus = Menus(self)
         self.actions_by_id = self.menus.actions
@@ -90,10 +79,10 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
         self.resize(1500, 920)
-        self._set_widths()
+        self.panels.set_widths()
         self._default_state = self.saveState(LAYOUT_VERSION)
         self._restore()
-        self.descriptor_view.set_memory_budget(preferences.memory_budget)
+        self.panels.set_memory_budget(preferences.memory_budget)
         if preferences.lasso_on_plain_drag:
             self.map_view.set_lasso_on_plain_drag(True)
         self._on_switch_changed(switch.is_dark)
@@ -101,62 +90,6 @@ class MainWindow(QMainWindow):
         self._on_store_history_changed()
 
     # -- building
-
-    def _make_panels(self) -> None:
-        self.derived = DerivedColumns(self.store, self)
-        self.filter_engine = FilterEngine(self.store, self.runner, self)
-        self.maps = Maps(self.store, self.runner)
-        self.map_view = self.maps.first
-        self.structure_view = StructureView(self.store, self.runner)
-        self.dataset_view = DatasetView(self.store, self.runner)
-        self.descriptor_view = DescriptorView(self.store, self.runner)
-        self.filters_view = FiltersView(self.store, self.runner)
-        self.clusters_view = ClustersView(self.store, self.runner)
-        self.gallery_view = GalleryView(self.store, self.runner)
-        self.jobs_view = JobsView(self.runner)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.setObjectName("central")
-        self.splitter.addWidget(self.maps)
-        self.splitter.addWidget(self.structure_view)
-        self.splitter.setStretchFactor(0, 3)
-        self.splitter.setStretchFactor(1, 2)
-        self.splitter.setChildrenCollapsible(False)
-        self.setCentralWidget(self.splitter)
-        self._make_docks()
-
-    def _make_docks(self) -> None:
-        """The panels round the maps: those of one place are tabs of one another."""
-        self.docks: dict[str, QDockWidget] = {}
-        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
-        first: dict[Qt.DockWidgetArea, QDockWidget] = {}
-        for name, title, view, area in (
-            ("data", self.tr("Data"), self.dataset_view, left),
-            ("filters", self.tr("Filters"), self.filters_view, left),
-            ("descriptor", self.tr("Descriptor"), self.descriptor_view, right),
-            ("clusters", self.tr("Clusters"), self.clusters_view, right),
-            ("gallery", self.tr("Gallery"), self.gallery_view, bottom),
-            ("jobs", self.tr("Jobs"), self.jobs_view, bottom),
-        ):
-            dock = QDockWidget(title, self)
-            dock.setObjectName(f"dock_{name}")
-            dock.setWidget(view)
-            self.addDockWidget(area, dock)
-            if area in first:
-                self.tabifyDockWidget(first[area], dock)
-            first.setdefault(area, dock)
-            self.docks[name] = dock
-        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
-        self.setCorner(Qt.Corner.BottomLeftCorner, left)
-        self.setCorner(Qt.Corner.BottomRightCorner, right)
-        self._show_first_panels()
-
-    def _show_first_panels(self) -> None:
-        """What is in front at the first start."""
-        for name, dock in self.docks.items():
-            dock.setVisible(name not in HIDDEN)
-        for name in FRONT:
-            self.docks[name].raise_()
 
     def _make_status(self) -> None:
         bar = self.statusBar()
@@ -181,15 +114,15 @@ class MainWindow(QMainWindow):
         self.documents.saved.connect(self._on_documents_saved)
         self.documents.failed.connect(self.show_error)
         self.documents.notice.connect(self._on_documents_notice)
-        self.documents.collect_views = self._view_states
+        self.documents.collect_views = self.panels.states
         self.documents.views_loaded.connect(self._on_documents_views_loaded)
         self.documents.path_changed.connect(self._on_documents_path_changed)
         self.documents.autosave.failed.connect(self._on_autosave_failed)
         self.preferences.changed.connect(self._on_preferences_changed)
         self.dataset_view.problems_requested.connect(self.actions_of_commands.on_problems)
         self.maps.context_menu_requested.connect(self._on_map_context_menu_requested)
-        self.gallery_view.reveal_requested.connect(self._on_gallery_reveal_requested)
-        self.gallery_view.context_menu_requested.connect(self._on_map_context_menu_requested)
+        self.panels.gallery.reveal_requested.connect(self.panels.reveal)
+        self.panels.gallery.context_menu_requested.connect(self._on_map_context_menu_requested)
         self.structure_view.context_menu_requested.connect(self._on_structure_context_menu_requested)
         application = QApplication.instance()
         if application is not None:
@@ -267,10 +200,6 @@ class MainWindow(QMainWindow):
             for recovery in found:
                 discard(recovery)
 
-    def _panels(self) -> tuple[Any, ...]:
-        """Those panels that draw in colours of their own."""
-        return (self.descriptor_view, self.filters_view, self.clusters_view, self.gallery_view)
-
     # -- what others may ask
 
     def open_paths(self, paths: Sequence[str], *_: object) -> None:
@@ -291,10 +220,7 @@ class MainWindow(QMainWindow):
     # -- signals
 
     def _on_switch_changed(self, dark: bool) -> None:
-        self.maps.set_dark(dark)
-        self.structure_view.set_dark(dark)
-        for view in self._panels():
-            view.set_dark(dark)
+        self.panels.set_dark(dark)
 
     def _on_preferences_changed(self, name: str) -> None:
         if name == "theme":
@@ -303,15 +229,14 @@ class MainWindow(QMainWindow):
         elif name == "memory_budget":
             self.cache.budget = self.preferences.memory_budget
             self.pipeline.memory_budget = self.preferences.memory_budget
-            self.descriptor_view.set_memory_budget(self.preferences.memory_budget)
+            self.panels.set_memory_budget(self.preferences.memory_budget)
             self.pipeline.retry()
         elif name == "lasso_on_plain_drag":
             self.map_view.set_lasso_on_plain_drag(self.preferences.lasso_on_plain_drag)
 
     def _on_plugins_loaded(self, problems: list[str]) -> None:
         """Representations of other packages are offered like the rest; broken ones are told, and no more."""
-        self.descriptor_view.show_choices()
-        self.maps.show_representations()
+        self.panels.show_representations()
         self.menus.show_representations()
         for problem in problems:
             log.warning("%s", problem)
@@ -347,25 +272,10 @@ class MainWindow(QMainWindow):
     def _on_documents_notice(self, text: str) -> None:
         self.statusBar().showMessage(text, 20_000)
 
-    def _view_states(self) -> dict[str, Any]:
-        return {
-            "map_range": list(self.map_view.scatter.range),
-            "camera": self.structure_view.canvas.camera_state(),
-            "table": self.dataset_view.state(),
-            "gallery": self.gallery_view.state(),
-        }
-
     def _on_documents_views_loaded(self, states: dict[str, Any]) -> None:
-        shown = states.get("map_range")
         # states of another version are no reason to refuse a session
         with contextlib.suppress(ValueError, TypeError, KeyError):
-            if isinstance(shown, list) and len(shown) == 4 and self.map_view.scatter.count:
-                self.map_view.scatter.set_range(*(float(v) for v in shown))
-            if isinstance(states.get("camera"), dict):
-                self.structure_view.canvas.set_camera(states["camera"])
-            for name, view in (("table", self.dataset_view), ("gallery", self.gallery_view)):
-                if isinstance(states.get(name), dict):
-                    view.restore(states[name])
+            self.panels.restore(states)
 
     def _on_status_message_changed(self, text: str) -> None:
         self._status_data.setVisible(not text)
@@ -387,13 +297,13 @@ class MainWindow(QMainWindow):
             pinned = index in self.store.session.pins
             menu.addAction(self.tr("Unpin") if pinned else self.tr("Pin"), partial(self.store.toggle_pin, index))
             menu.addSeparator()
+            menu.addAction(self.tr("Colour by similarity to this"), partial(self.panels.color_by_similarity, index))
+            if self.store.active not in (None, index):
+                menu.addAction(self.tr("Path from the active structure"), partial(self.panels.find_path_to, index))
+            menu.addSeparator()
         for name in ("select_all", "invert", "clear", "reset_map", "export_figure", "copy_view"):
             menu.addAction(self.actions_by_id[name])
         menu.popup(place)
-
-    def _on_gallery_reveal_requested(self, index: int) -> None:
-        self.dataset_view.reveal(index)
-        self.maps.reveal(index)
 
     def _on_structure_context_menu_requested(self, place: QPoint, _atom: int) -> None:
         menu = QMenu(self)
@@ -453,14 +363,8 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Panels where they were at the first start."""
         self.restoreState(self._default_state, LAYOUT_VERSION)
-        self._show_first_panels()
-        self._set_widths()
-
-    def _set_widths(self) -> None:
-        """The map gets the most room, since everything starts there."""
-        self.resizeDocks([self.docks["data"], self.docks["descriptor"]], [290, 330], Qt.Orientation.Horizontal)
-        self.resizeDocks([self.docks["gallery"]], [190], Qt.Orientation.Vertical)
-        self.splitter.setSizes([620, 400])
+        self.panels.show_first()
+        self.panels.set_widths()
 
     # -- the end
 

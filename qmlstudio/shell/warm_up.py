@@ -67,6 +67,7 @@ def _steps(first: str = "") -> list[Step]:
         *represent[:1],
         Step("embedding", _embedding),
         Step("overlays", _overlays),
+        Step("neighbours", _neighbors),
         Step("figures", _figures),
         *represent[1:],
     ]
@@ -95,6 +96,12 @@ def _overlays() -> None:
     from qmlstudio.widgets import overlay_backend
 
     overlay_backend.warm_up()
+
+
+def _neighbors() -> None:
+    from qmlstudio.learning import near
+
+    near.warm_up()
 
 
 def _representation(name: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -42,8 +43,6 @@ FORM_HEIGHT = 210
 _PRIORITY = WARM_UP // 2
 """Of pictures: behind whatever somebody has asked for."""
 _BATCH = 40
-_NAME = 12
-"""Letters of a property's name in a row."""
 
 
 class NeighborsView(QWidget):
@@ -86,8 +85,7 @@ class NeighborsView(QWidget):
         self._unfold = _tool("⚙", self.tr("What near, similar and far mean"))
         self._unfold.setCheckable(True)
         self._form = ParameterForm()
-        self._lines = QPushButton(self.tr("Lines on the map"))
-        self._lines.setCheckable(True)
+        self._lines = QCheckBox(self.tr("Lines on the map"))
         self._lines.setToolTip(
             self.tr("From the active structure: solid to neighbours in the features, dashed to false ones on the map")
         )
@@ -191,12 +189,12 @@ class NeighborsView(QWidget):
         except (KeyError, TypeError, ValueError, AttributeError):
             return
 
-    def color_by_similarity(self) -> None:
-        """Compare all structures with the active one, and colour the maps by it."""
-        active = self._store.active
-        if active is not None:
+    def color_by_similarity(self, index: int | None = None) -> None:
+        """Compare all structures with one, the active one if none is given, and colour the maps by it."""
+        reference = self._store.active if index is None else index
+        if reference is not None:
             coloring = replace(self._store.session.coloring, color_by=SIMILARITY, hidden="")
-            self._store.update(self.tr("colour by similarity"), reference=active, coloring=coloring)
+            self._store.update(self.tr("colour by similarity"), reference=reference, coloring=coloring)
 
     def find_path_to(self, index: int) -> None:
         """Look for a path from the active structure to another."""
@@ -384,6 +382,7 @@ class NeighborsView(QWidget):
         if len(found.indices):
             tip = self.tr("Distances d in the features and m on the map")
             rows.append(NeighborRow(-1, self.tr("Nearest in the features"), tip=tip))
+        tone: Tone
         for t, index in enumerate(found.indices.tolist()):
             mark, tone = self._mark_of(shared[t], torn[t], int(found.map_ranks[t]))
             first = self.tr("d {}").format(short(float(found.distances[t])))
@@ -400,11 +399,10 @@ class NeighborsView(QWidget):
         for t in listed:
             index = int(found.map_indices[t])
             first = self.tr("m {}").format(short(float(found.distances_on_map[t])))
-            tone: Tone = "plain"
-            mark = ""
+            mark, tone = "", "plain"
             if has_features and index not in near:
                 first = self.tr("d {} · ").format(short(float(found.feature_distances[t]))) + first
-                mark, tone = self.tr("⚠ rank {:,}").format(int(found.feature_ranks[t])), "warn"
+                mark, tone = self.tr("⚠ no. {:,}").format(int(found.feature_ranks[t])), "warn"
             rows.append(self._row(index, str(t + 1), first, mark, tone, found.row))
         return rows
 
@@ -412,40 +410,39 @@ class NeighborsView(QWidget):
         if is_shared:
             return self.tr("✓ map"), "good"
         if is_torn:
-            return self.tr("↯ torn {:,}").format(rank), "warn"
+            return self.tr("↯ map {:,}").format(rank), "warn"
         return (self.tr("map {:,}").format(rank), "plain") if rank else ("", "plain")
 
     def _row(self, index: int, number: str, first: str, mark: str, tone: Tone, against: int | None) -> NeighborRow:
         hint = self.tr("Click goes there, Ctrl+click pins")
         meaning = {
             "good": self.tr("as near on the map"),
-            "warn": self.tr("near on one side, far on the other: the number is its rank there"),
-            "plain": self.tr("the number is its rank on the map") if mark else "",
+            "warn": self.tr("near on one side, far on the other: the number is its rank on the other"),
+            "plain": self.tr("its rank on the map"),
         }[tone]
         name = self._name(index)
-        value = self._value(index, against)
+        label, value = self._value(index, against)
         explained = self.tr("{}: value (difference)").format(self._label()) if value else ""
         tip = "\n".join(filter(None, (name, f"{mark}: {meaning}" if mark else "", explained, hint)))
-        return NeighborRow(index, name, number, mark, tone, first, value, tip)
+        return NeighborRow(index, name, number, mark, tone, first, label, value, tip)
 
     def _label(self) -> str:
         """The colour's property with its unit."""
         columns, name = self._store.columns, self._store.session.coloring.color_by
         return columns[name].label(name) if columns is not None and name in columns else ""
 
-    def _value(self, index: int, against: int | None) -> str:
-        """The colour's property of a structure, and how it differs from another's."""
+    def _value(self, index: int, against: int | None) -> tuple[str, str]:
+        """Name of the colour's property, and what a structure has of it and by how much another differs."""
         columns, name = self._store.columns, self._store.session.coloring.color_by
         p = columns.get(name) if columns is not None and name else None
         if p is None:
-            return ""
+            return "", ""
         if p.is_text:
-            return f"{name} {p.values[index] or '–'}"
+            return name, str(p.values[index]) or "–"
         value = float(p.values[index])
-        short = name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
-        text = f"{short} {signed(value, '.4g')}"
+        text = signed(value, ".4g")
         difference = value - float(p.values[against]) if against is not None else np.nan
-        return f"{text} ({signed(difference, '+.2g')})" if np.isfinite(difference) else text
+        return name, f"{text} ({signed(difference, '+.2g')})" if np.isfinite(difference) else text
 
     def _show_route(self) -> None:
         finder, route = self.finder, self.finder.route

@@ -86,7 +86,8 @@ def ticks(low: float, high: float, scale: Scale = "linear", count: int = 6) -> l
         return [low]
     found: list[float]
     if scale == "log" and low > 0:
-        first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
+        # 10^309 is beyond the largest number
+        first, last = int(np.floor(np.log10(low))), min(int(np.ceil(np.log10(high))), 308)
         if last - first > 2:
             every = int(np.ceil((last - first) / count))
             exponents = [e for e in range(first, last + 1) if e % every == 0]

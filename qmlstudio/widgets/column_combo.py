@@ -30,7 +30,9 @@ class ColumnCombo(QComboBox):
     def set_columns(self, columns: Columns | None, names: Iterable[str]) -> None:
         """Offer these columns; what was chosen stays chosen if it is among them."""
         chosen = self.chosen
-        offered = [] if columns is None else [(columns[n].label(n), n) for n in names]
+        # columns of the composition have no unit, and counting millions of atoms for their names would take long
+        known = frozenset(() if columns is None else columns.names(composition=False))
+        offered = [] if columns is None else [(columns[n].label(n) if n in known else n, n) for n in names]
         with QSignalBlocker(self):
             self.clear()
             self.addItem(self._none, "")

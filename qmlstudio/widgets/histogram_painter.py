@@ -17,7 +17,16 @@ from qmlstudio.widgets.theme import Theme
 
 Floats = NDArray[np.float64]
 
-DASHES: tuple[tuple[float, ...], ...] = ((), (5, 3), (1.5, 2.5), (7, 2.5, 1.5, 2.5), (3, 3), (9, 3), (5, 2, 1, 2, 1, 2), (1, 4))
+DASHES: tuple[tuple[float, ...], ...] = (
+    (),
+    (5, 3),
+    (1.5, 2.5),
+    (7, 2.5, 1.5, 2.5),
+    (3, 3),
+    (9, 3),
+    (5, 2, 1, 2, 1, 2),
+    (1, 4),
+)
 RUG = 9.0
 _GAP = 5.0
 
@@ -142,11 +151,17 @@ class Axes:
         if self.discrete:
             low, high = low + 0.5, high - 0.5
             return f"{low:.0f}" if low == high else f"{low:.0f}–{high:.0f}"
-        # digits that tell a tenth of a bin
-        step = (high / 2 - low / 2) / (last - first + 1) * 2
+        # digits that tell a tenth of the narrowest bin
+        step = float(self.edges[first + 1]) / 2 - float(self.edges[first]) / 2
         size = max(abs(low), abs(high), 5e-324)
-        digits = 3 if not 0 < step < math.inf else min(max(2 + math.ceil(math.log10(size / step)), 2), 15)
-        texts = [f"{v:.{digits}g}".replace("-", "−") for v in (low, high)]
+        places = 1 - math.floor(math.log10(2 * step)) if 0 < step < 1e300 else 99
+        if 0 <= places <= 6 and size < 1e6:
+            texts = [f"{v:.{places}f}" for v in (low, high)]
+            texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in texts]
+        else:
+            digits = min(max(2 + math.ceil(math.log10(size / (2 * step))), 2), 15) if 0 < step < 1e300 else 3
+            texts = [f"{v:.{digits}g}" for v in (low, high)]
+        texts = [text.replace("-", "−") for text in texts]
         return f"{texts[0]} to {texts[1]}" if low < 0 else f"{texts[0]}–{texts[1]}"
 
 
@@ -159,11 +174,7 @@ def small(font: QFont) -> QFont:
 
 
 def _entry_width(of: Series, metrics: QFontMetricsF) -> float:
-    return 22.0 + metrics.horizontalAdvance(_entry_text(of)) + 12.0
-
-
-def _entry_text(of: Series) -> str:
-    return f"{of.name} {of.total:,}"
+    return 24.0 + metrics.horizontalAdvance(f"{of.name} {of.total:,}") + 12.0
 
 
 def legend_size(series: Sequence[Series], font: QFont, width: float, beside: bool, side: float) -> tuple[float, float]:
@@ -194,7 +205,7 @@ def area(axes: Axes, whole: QRectF, font: QFont, has_rug: bool, legend: tuple[fl
     metrics = QFontMetricsF(small(font))
     values = height_ticks(axes)
     left = max((metrics.horizontalAdvance(tick_text(v, values)) for v in values), default=0.0) + 8 + metrics.height()
-    below = metrics.height() * (1 if axes.names else 2) + 6 + (RUG if has_rug else 0.0)
+    below = metrics.height() * (1 if axes.names else 2) + 8 + (RUG if has_rug else 0.0)
     right = 10.0
     if axes.names and not _flat(axes, metrics, whole.width() - left - legend[0] - right):
         longest = max(metrics.horizontalAdvance(name) for name in axes.names)
@@ -324,7 +335,9 @@ def axis(painter: QPainter, axes: Axes, area: QRectF, whole: QRectF, colors: The
         painter.setPen(QColor(colors.foreground))
         painter.drawText(QPointF(left, base + 4 + metrics.ascent()), text)
     title = metrics.elidedText(axes.title, Qt.TextElideMode.ElideRight, area.width())
-    at = QPointF(area.center().x() - metrics.horizontalAdvance(title) / 2, base + 4 + metrics.height() + metrics.ascent())
+    at = QPointF(
+        area.center().x() - metrics.horizontalAdvance(title) / 2, base + 4 + metrics.height() + metrics.ascent()
+    )
     painter.drawText(at, title)
 
 
@@ -421,20 +434,27 @@ def legend(painter: QPainter, of: Sequence[Series], whole: QRectF, beside: bool,
     metrics = QFontMetricsF(painter.font())
     line = metrics.height() + 1
     if beside:
-        width = legend_size(of, painter.font(), whole.width(), True, side)[0]
+        width = min(side, max((_entry_width(each, metrics) for each in of), default=0.0))
         rows, x0, y = [[each] for each in of], whole.right() - width, 8.0
         fitting = max(1, int((whole.height() - 10) / line))
-        rows = rows[:fitting]
+        if len(rows) > fitting:
+            left_out = len(rows) - fitting + 1
+            rows = rows[: fitting - 1]
+            painter.setPen(QColor(colors.muted))
+            painter.drawText(QPointF(x0 + 20, y + (fitting - 1) * line + metrics.ascent()), f"… {left_out:,} more")
     else:
         rows, x0, y = _rows(of, metrics, whole.width() - 8), 6.0, 3.0
     for row in rows:
         x = x0
         for each in row:
             _swatch(painter, each, QRectF(x, y + line / 2 - 5, 16, 10))
+            count = f"{each.total:,}"
+            room = whole.right() - x - 26 - metrics.horizontalAdvance(f" {count}")
+            text = metrics.elidedText(each.name, Qt.TextElideMode.ElideMiddle, room) + " "
             painter.setPen(QColor(colors.foreground))
-            room = whole.right() - x - 24
-            text = metrics.elidedText(_entry_text(each), Qt.TextElideMode.ElideMiddle, room)
             painter.drawText(QPointF(x + 20, y + metrics.ascent()), text)
+            painter.setPen(QColor(colors.muted))
+            painter.drawText(QPointF(x + 22 + metrics.horizontalAdvance(text), y + metrics.ascent()), count)
             x += _entry_width(each, metrics)
         y += line
 

@@ -1,4 +1,4 @@
-"""Histograms of one column side by side: all, the selection, groups; with densities, marks, and ranges to be selected."""
+"""Histograms of one column: all, the selection, groups; with densities, marks, and ranges to be selected."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class HistogramPlot(QWidget):
     """Bars of the first series, others as bars or outlines over them, their densities as curves.
 
     A left drag selects bins, a click one of them: alone it replaces, Shift adds, Alt subtracts, Ctrl intersects.
-    ←/→ move a cursor over the bins, Shift+←/→ widen it to a range, Enter selects it (with the same modifiers), Esc gives
-    up an outline or emits `escape_pressed`.
+    ←/→ move a cursor over the bins, Shift+←/→ widen it to a range, Enter selects it (with the same modifiers), Esc
+    gives up an outline or emits `escape_pressed`.
 
     Signals
     -------
@@ -234,7 +234,9 @@ class HistogramPlot(QWidget):
             self._outline = self._cursor = None
         elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right) and self._series:
             step = 1 if key == Qt.Key.Key_Right else -1
-            start, end = self._cursor if self._cursor is not None else ((-1, -1) if step > 0 else (self.bins, self.bins))
+            start, end = (
+                self._cursor if self._cursor is not None else ((-1, -1) if step > 0 else (self.bins, self.bins))
+            )
             end = min(max(end + step, 0), self.bins - 1)
             wide = bool(modifiers & Qt.KeyboardModifier.ShiftModifier) and self._cursor is not None
             self._cursor = (start if wide else end, end)

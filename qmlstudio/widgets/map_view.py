@@ -120,6 +120,8 @@ class MarkerItem(QGraphicsObject):
             self._ring(painter, t.map(QPointF(*self.active)), self.radius + 6.5, self.colors.accent, 2.5)
 
     def _ring(self, painter: QPainter, at: QPointF, radius: float, color: str, width: float) -> None:
+        if np.isnan(at.x() + at.y()):  # a point that has no place
+            return
         # a rim in the background's colour keeps the ring visible on any points
         painter.setPen(QPen(QColor(self.colors.background), width + 2.0))
         painter.drawEllipse(at, radius, radius)
@@ -127,6 +129,8 @@ class MarkerItem(QGraphicsObject):
         painter.drawEllipse(at, radius, radius)
 
     def _number(self, painter: QPainter, at: QPointF, text: str) -> None:
+        if np.isnan(at.x() + at.y()):
+            return
         font = QFont(painter.font())
         font.setPixelSize(11)
         font.setBold(True)

@@ -51,8 +51,10 @@ class NeighborRow:
         A sign and words: what is to be known about this neighbour.
     tone : "plain", "good" or "warn"
         Colour of the mark.
-    first, second : str
-        Distances; the colour's property.
+    first : str
+        Distances.
+    label, value : str
+        A property's name, which is cut where there is no room, and what is written behind it in full.
     tip : str
     """
 
@@ -62,7 +64,8 @@ class NeighborRow:
     mark: str = ""
     tone: Tone = "plain"
     first: str = ""
-    second: str = ""
+    label: str = ""
+    value: str = ""
     tip: str = ""
 
 
@@ -96,7 +99,7 @@ class NeighborModel(QAbstractListModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return row.tip or None
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return ", ".join(filter(None, (row.number, row.name, row.mark, row.first, row.second)))
+            return ", ".join(filter(None, (row.number, row.name, row.mark, row.first, row.label, row.value)))
         return None
 
 
@@ -316,7 +319,7 @@ class _Delegate(QStyledItemDelegate):
         warn = "#ff8f3f" if colors.dark else "#b34700"
         name_room = room
         if row.mark:
-            width = min(metrics.horizontalAdvance(row.mark), int(0.62 * room))
+            width = min(metrics.horizontalAdvance(row.mark) + 2, int(0.7 * room))
             painter.setPen(QColor(tone or warn))
             painter.drawText(line, Qt.AlignmentFlag.AlignRight, _elided(font, row.mark, width))
             name_room = room - width - _GAP
@@ -326,9 +329,13 @@ class _Delegate(QStyledItemDelegate):
         painter.setPen(text)
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft, _elided(bold, row.name, name_room))
         painter.setFont(font)
-        for k, words in enumerate((row.first, row.second), 1):
-            painter.setPen(text if k == 1 else muted)
-            painter.drawText(line.translated(0, k * height), Qt.AlignmentFlag.AlignLeft, _elided(font, words, room))
+        painter.setPen(text)
+        painter.drawText(line.translated(0, height), Qt.AlignmentFlag.AlignLeft, _elided(font, row.first, room))
+        painter.setPen(muted)
+        value = f" {row.value}" if row.label and row.value else row.value
+        label = _elided(font, row.label, max(room - metrics.horizontalAdvance(value) - 1, 0))
+        words = _elided(font, label + value, room)
+        painter.drawText(line.translated(0, 2 * height), Qt.AlignmentFlag.AlignLeft, words)
 
 
 def _elided(font: QFont, words: str, width: int) -> str:
@@ -336,8 +343,8 @@ def _elided(font: QFont, words: str, width: int) -> str:
 
 
 def short(value: float) -> str:
-    """Three significant digits; a dash where there is no number."""
-    return signed(value, ".3g")
+    """Three significant digits, or a whole number; a dash where there is no number."""
+    return signed(value, ",.0f" if 1e3 <= abs(value) < 1e6 else ".3g")
 
 
 def signed(value: float, form: str) -> str:

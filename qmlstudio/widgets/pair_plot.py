@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from qmlstudio.widgets.histogram_painter import small
+from qmlstudio.widgets.map_canvas import MapCanvas
 from qmlstudio.widgets.overlay_items import BoxItem
 from qmlstudio.widgets.scatter import ScatterMap
 
@@ -54,14 +55,16 @@ class LinesItem(BoxItem):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         (x0, x1), (y0, y1) = self.box.viewRange()
         t = self.box.childTransform()
+        found = []
         for line in self.lines:
             ends = _visible(line, x0, x1, y0, y1)
-            if ends is None:
-                continue
-            a, b = (t.map(QPointF(x, y)) for x, y in ends)
-            # a rim keeps the line visible on any points
-            painter.setPen(QPen(QColor(self.colors.background), 4.0))
+            if ends is not None:
+                found.append((line, t.map(QPointF(*ends[0])), t.map(QPointF(*ends[1]))))
+        # rims keep the lines visible on any points; all of them first, since a line may lie on another
+        painter.setPen(QPen(QColor(self.colors.background), 4.0))
+        for _, a, b in found:
             painter.drawLine(a, b)
+        for line, a, b in found:
             painter.setPen(self._pen(line))
             painter.drawLine(a, b)
         self._paint_legend(painter)
@@ -126,6 +129,10 @@ class PairPlot(ScatterMap):
         """Draw these lines in place of the former."""
         assert self._lines is not None
         self._lines.set_lines(lines)
+
+    def show_hover(self, index: int) -> None:
+        """Mark a point that is under the mouse somewhere else; −1: none. Nothing is emitted."""
+        MapCanvas._set_hover(self, index if index < self.count else -1)
 
     @property
     def lines(self) -> tuple[FitLine, ...]:

@@ -26,7 +26,8 @@ class TextStrip(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._height = 0
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self._fit()
 
     def set_text(self, text: str) -> None:
@@ -44,15 +45,21 @@ class TextStrip(QScrollArea):
         parent = self.parentWidget()
         line = self.fontMetrics().height()
         most = max(2 * line, round(SHARE * parent.height())) if parent is not None else 4 * line
-        wanted = self._label.heightForWidth(max(self.viewport().width(), 80)) if self._label.text() else 0
-        self.setFixedHeight(min(wanted, most))
+        wanted = self._label.heightForWidth(max(self.width(), 80)) if self._label.text() else 0
+        height = min(wanted, most)
+        # a bar that comes while the strip is still growing narrows the text, and then stays
+        fits = Qt.ScrollBarPolicy.ScrollBarAlwaysOff if wanted <= most else Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        self.setVerticalScrollBarPolicy(fits)
+        if height != self._height:
+            self._height = height
+            self.updateGeometry()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
 
     def sizeHint(self) -> QSize:
-        return QSize(300, self.height())
+        return QSize(300, self._height)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, 0)
+        return QSize(120, min(self._height, self.fontMetrics().height()))

@@ -243,6 +243,18 @@ def test_equal_rows_and_equal_ends() -> None:
     assert two.rows.tolist() == [0, 1]
 
 
+def test_huge_and_tiny_numbers_stay_legal() -> None:
+    x = np.array([[0.0], [1e-300], [2e-300], [1.0], [1e200], [1.5e308]])
+    chain = np.array([[0, 1, 2], [1, 0, 2], [2, 1, 3], [3, 2, 4], [4, 3, 5], [5, 4, 3]], dtype=np.int32)
+    near = Neighbors(chain, np.zeros(chain.shape, np.float32), np.zeros((6, 0)), np.zeros(0))
+    for power in (1.0, 8.0, None):
+        route = path_between(x, 0, 5, power=power, neighbors=near)
+        assert (route.rows[0], route.rows[-1]) == (0, 5)
+    far = similarities(distances_from(x, 0), Nearness(width="near", k=2), 0)
+    assert far[0] == 1.0
+    assert far[3] == 0.0
+
+
 def test_wrong_ends_are_named(rows: np.ndarray) -> None:
     x = rows[:10].copy()
     x[3, 3] = np.nan

@@ -135,6 +135,13 @@ def test_results_come_as_they_are_found_and_can_be_cancelled(qm9: Dataset) -> No
     assert [i for i in range(n) if "9" in str(i)] == found.tolist()
     assert len(parts[0]) < len(found) or len(parts) == 1
     assert parts[-1].tolist() == found.tolist()
+    parts.clear()
+    fresh = Dataset("fresh", qm9.structures, dict(qm9.properties), qm9.identifiers)
+    first, _ = search(fresh, "smarts: [OX2H]", Progress(partial=parts.append))
+    assert len(parts) > 1
+    assert len(parts[0]) < len(first)
+    again, _ = search(fresh, "smarts: [OX2H]")
+    assert first.tolist() == again.tolist() == parts[-1].tolist(), "read molecules are searched in another way"
     stop = threading.Event()
     stop.set()
     for text in ("id: 9", "formula: C4-6", "smiles: CCO", "smarts: CC", "name"):

@@ -157,7 +157,7 @@ def _chosen(dataset: Dataset, rows: NDArray[Any], progress: Progress) -> Dataset
     """A copy with some of the structures, made in parts so that it can be cancelled."""
     rows = np.asarray(rows)
     chosen = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
-    if len(chosen) == len(dataset) and (chosen == np.arange(len(chosen))).all():
+    if len(chosen) == len(dataset) and np.array_equal(chosen, np.arange(len(chosen))):
         return dataset
     whole = dataset.structures
     sizes = whole.sizes[chosen]
@@ -171,8 +171,11 @@ def _chosen(dataset: Dataset, rows: NDArray[Any], progress: Progress) -> Dataset
         atoms[a:b] = np.repeat(shift, sizes[start:stop]) + np.arange(a, b)
 
     def taken(values: NDArray[Any], which: NDArray[np.int64]) -> NDArray[Any]:
-        progress.check()
-        return np.asarray(values[which])
+        result = np.empty((len(which), *values.shape[1:]), values.dtype)
+        for start in range(0, len(which), _PART):
+            progress.check()
+            result[start : start + _PART] = values[which[start : start + _PART]]
+        return result
 
     cells = None if whole.cells is None else taken(whole.cells, chosen)
     structures = Structures(taken(whole.numbers, atoms), taken(whole.positions, atoms), offsets, cells)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qmlstudio.chem.bonds import molecule, perceive_bonds
+from qmlstudio.chem.bonds import bonded_pairs, molecule, perceive_bonds
 from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.depict import assembled
 from qmlstudio.chem.errors import DataError, Problem
@@ -125,14 +126,13 @@ def bonded(structure: Structure, smiles: str = "") -> Any:
     """
     from rdkit import Chem
 
-    bonds = perceive_bonds(structure.numbers, structure.positions)
-    sound = _sound(structure, bonds)
     wanted = Chem.MolFromSmiles(smiles) if smiles else None
     if wanted is not None:
-        same = sound is not None and _flat_smiles(Chem, sound) == _flat_smiles(Chem, wanted)
-        fitted = None if same else _fitted(Chem, structure, bonds.pairs, wanted)
+        fitted = _fitted(Chem, structure, bonded_pairs(structure.numbers, structure.positions), wanted)
         if fitted is not None:
             return fitted
+    bonds = perceive_bonds(structure.numbers, structure.positions)
+    sound = _sound(structure, bonds)
     if sound is not None:
         return sound
     return assembled(np.asarray(structure.numbers), bonds.pairs, bonds.orders.tobytes())
@@ -148,38 +148,62 @@ def _sound(structure: Structure, bonds: Any = None) -> Any:
     return None if mol is None else Chem.Mol(mol)
 
 
-def _flat_smiles(chem: Any, mol: Any) -> str:
-    """Canonical SMILES without stereo and hydrogens."""
-    return str(chem.MolToSmiles(chem.RemoveHs(mol), isomericSmiles=False))
+def _fitted(chem: Any, structure: Structure, pairs: NDArray[np.int32], wanted: Any) -> Any:
+    """The molecule of a SMILES with its atoms in the order of the geometry; None when the bonds are others.
 
-
-def _fitted(chem: Any, structure: Structure, pairs: Any, wanted: Any) -> Any:
-    """The molecule of a SMILES with its atoms in the order of the geometry; None when the bonds are others."""
+    The graphs of the heavy atoms are laid upon each other, each atom labelled with its number of hydrogens: laying all
+    hydrogens upon each other would take their permutations.
+    """
+    numbers = np.asarray(structure.numbers)
     whole = chem.AddHs(wanted)
-    if whole.GetNumAtoms() != len(structure) or whole.GetNumBonds() != len(pairs):
+    if whole.GetNumAtoms() != len(numbers) or whole.GetNumBonds() != len(pairs):
         return None
-    bare = chem.RWMol()
-    for z in structure.numbers:
-        atom = chem.Atom(int(z))
+    hydrogen = numbers == 1
+    one_heavy = hydrogen[pairs].sum(axis=1)
+    hanging = pairs[one_heavy == 1]
+    if (one_heavy == 2).any() or len(hanging) != hydrogen.sum():
+        return None  # hydrogen molecules, bridges
+    parents = np.where(hydrogen[hanging[:, 0]], hanging[:, 1], hanging[:, 0])
+    children = np.where(hydrogen[hanging[:, 0]], hanging[:, 0], hanging[:, 1])
+    if len(np.unique(children)) != len(children):
+        return None
+    heavy = np.flatnonzero(~hydrogen)
+    rank = np.cumsum(~hydrogen) - 1
+    carried = np.bincount(parents, minlength=len(numbers))
+    skeleton = [(int(rank[i]), int(rank[j])) for i, j in pairs[one_heavy == 0]]
+    there = _graph(chem, [(int(numbers[i]), int(carried[i])) for i in heavy], skeleton)
+    bare = [a for a in whole.GetAtoms() if a.GetAtomicNum() != 1]
+    seat = {a.GetIdx(): k for k, a in enumerate(bare)}
+    owned = [[n.GetIdx() for n in a.GetNeighbors() if n.GetAtomicNum() == 1] for a in bare]
+    ends = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in whole.GetBonds()]
+    bonds = [(seat[i], seat[j]) for i, j in ends if i in seat and j in seat]
+    labels = [(a.GetAtomicNum(), len(h)) for a, h in zip(bare, owned, strict=True)]
+    if len(bare) != len(heavy) or sorted(labels) != sorted((int(numbers[i]), int(carried[i])) for i in heavy):
+        return None
+    match = there.GetSubstructMatch(_graph(chem, labels, bonds))
+    if len(match) != len(heavy):
+        return None
+    order = np.full(len(numbers), -1)
+    for k, place in enumerate(match):
+        order[heavy[place]] = bare[k].GetIdx()
+        order[children[parents == heavy[place]]] = owned[k]
+    fitted = chem.RenumberAtoms(whole, order.tolist())
+    chem.RemoveStereochemistry(fitted)  # the geometry has it
+    return fitted
+
+
+def _graph(chem: Any, labels: list[tuple[int, int]], bonds: list[tuple[int, int]]) -> Any:
+    """A molecule of single bonds whose atoms bear their number of hydrogens as an isotope, plus one."""
+    mol = chem.RWMol()
+    for number, hydrogens in labels:
+        atom = chem.Atom(number)
+        atom.SetIsotope(hydrogens + 1)
         atom.SetNoImplicit(True)
-        bare.AddAtom(atom)
-    for i, j in pairs:
-        bare.AddBond(int(i), int(j), chem.BondType.UNSPECIFIED)
-    pattern = chem.RWMol()
-    for atom in whole.GetAtoms():
-        pattern.AddAtom(chem.AtomFromSmarts(f"[#{atom.GetAtomicNum()}]"))
-    for bond in whole.GetBonds():
-        pattern.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), chem.BondType.UNSPECIFIED)
-    any_bond = chem.MolFromSmarts("*~*").GetBondWithIdx(0)
-    for k in range(pattern.GetNumBonds()):
-        pattern.ReplaceBond(k, any_bond)
-    bare.UpdatePropertyCache(strict=False)
-    match = bare.GetSubstructMatch(pattern)
-    if len(match) != len(structure):
-        return None
-    place = np.empty(len(match), np.int64)
-    place[np.array(match)] = np.arange(len(match))
-    return chem.RenumberAtoms(whole, place.tolist())
+        mol.AddAtom(atom)
+    for i, j in bonds:
+        mol.AddBond(i, j, chem.BondType.SINGLE)
+    mol.UpdatePropertyCache(strict=False)
+    return mol
 
 
 def _place(chem: Any, mol: Any, structure: Structure) -> None:

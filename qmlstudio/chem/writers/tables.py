@@ -15,7 +15,7 @@ from qmlstudio.chem.writers.files import replaced
 from qmlstudio.chem.writers.texts import cell_text, heading
 from qmlstudio.progress import SILENT, Progress, slices
 
-_GROUP = 1 << 16
+_GROUP = 1 << 14
 """Rows of a Parquet file's row group at most."""
 
 

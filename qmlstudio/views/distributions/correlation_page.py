@@ -82,7 +82,8 @@ class CorrelationPage(Page):
         return bool(names & {*self._names, *numeric})
 
     def show_selection(self) -> None:
-        if self.selected.isChecked():
+        before = self._mask
+        if self.selected.isChecked() and self.selected_mask is not before:
             self.refresh()
 
     # -- drawing
@@ -97,14 +98,15 @@ class CorrelationPage(Page):
             return
         if names != self._names:
             self._forget(self.tr("correlating…"))
-        mask = self._store.session.selection.mask if self.selected.isChecked() else None
+        mask = self.selected_mask if self.selected.isChecked() else None
         if mask is not None and not mask.any():
+            self._runner.cancel("correlations")
             self._forget(self.tr("nothing is selected"))
             return
         kind = str(self.kind.currentData())
         self._runner.submit(
             Job(
-                key=f"{self._store.session.dataset.fingerprint} {kind} {id(columns)} {names} {id(mask)}",
+                key=f"{self._store.session.dataset.fingerprint} {kind} {self._stamp} {names} {id(mask)}",
                 slot="correlations",
                 title=self.tr("Correlations"),
                 compute=partial(_correlate, columns, names, kind, mask),
@@ -125,7 +127,7 @@ class CorrelationPage(Page):
         self._forget(self.tr("⚠ {}").format(error))
 
     def _on_done(self, columns: Columns, names: tuple[str, ...], found: CorrelationMatrix) -> None:
-        if columns is not self._store.columns:
+        if not self.is_about(columns):
             return
         self._names, self._matrix = names, found
         self.plot.set_matrix(found.values, names, found.order)

@@ -14,7 +14,7 @@ from qmlstudio.session.columns import Columns
 from qmlstudio.session.distribution import Distribution, DistributionSpec, Part, distribution, part
 from qmlstudio.session.filters import FilterResult
 from qmlstudio.session.histogram import MOST_BINS
-from qmlstudio.views.distributions.page import Page, chance, labelled, named, number, switch
+from qmlstudio.views.distributions.page import Page, chance, named, number, switch
 from qmlstudio.widgets.column_combo import ColumnCombo
 from qmlstudio.widgets.histogram_plot import HistogramPlot, Mark, Series
 from qmlstudio.widgets.text_strip import TextStrip
@@ -29,7 +29,7 @@ class HistogramPage(Page):
     def __init__(self, store: Store, runner: JobRunner) -> None:
         super().__init__(store, runner)
         self._shown: Distribution | None = None
-        self._columns: Columns | None = None
+        self._shown_key = ""
         self._part: Part | None = None
         self._make()
 
@@ -40,12 +40,15 @@ class HistogramPage(Page):
         named(self.by, self.tr("Draw each group for itself: clusters, categories, numbers of atoms"))
         self.bins = QSpinBox()
         self.bins.setRange(0, MOST_BINS)
-        self.bins.setSpecialValueText(self.tr("auto"))
+        self.bins.setSpecialValueText(self.tr("auto bins"))
+        self.bins.setSuffix(self.tr(" bins"))
         self.bins.setToolTip(self.tr("Number of bins; auto: by Freedman and Diaconis"))
         self.bins.setAccessibleName(self.tr("Number of bins"))
         self.log_x = switch(self.tr("log x"), self.tr("Logarithmic axis"))
         self.log_y = switch(self.tr("log y"), self.tr("Logarithmic heights"))
-        self.density = switch(self.tr("density"), self.tr("Shares in each set instead of counts: sets compare by shape"))
+        self.density = switch(
+            self.tr("density"), self.tr("Shares in each set instead of counts: sets compare by shape")
+        )
         self.curves = switch(self.tr("KDE"), self.tr("Gaussian kernel densities over the bars"), on=True)
         self.plot = HistogramPlot()
         self.text = TextStrip(self)
@@ -57,7 +60,7 @@ class HistogramPage(Page):
         self.tools = [
             self.column,
             self.by,
-            labelled(self.tr("bins"), self.bins),
+            self.bins,
             self.log_x,
             self.log_y,
             self.density,
@@ -107,7 +110,8 @@ class HistogramPage(Page):
         names: list[str] = []
         if columns is not None:
             own = columns.names(composition=False)
-            names = [*columns.texts(), *(k for k in columns if k not in own)]
+            texts = columns.texts()
+            names = [*texts, *(k for k in columns if k not in own), *(k for k in own if k not in texts)]
             names.sort(key=lambda k: k != CLUSTER)
             if not first or first not in columns:
                 by_color = self._store.session.coloring.color_by
@@ -128,16 +132,21 @@ class HistogramPage(Page):
         is_text = spec.column in columns.texts()
         for tool in (self.bins, self.log_x, self.curves):
             tool.setEnabled(not is_text)
+        key = f"{self._store.session.dataset.fingerprint} {spec} {self._stamp}"
+        if key == self._shown_key:
+            self._runner.cancel("distribution")
+            self.show_selection()
+            return
         if self._shown is None:
             self.plot.set_message(self.tr("counting…"))
         self._runner.submit(
             Job(
-                key=f"{self._store.session.dataset.fingerprint} {spec} {id(columns)}",
+                key=key,
                 slot="distribution",
                 title=self.tr("Distribution of {}").format(spec.column),
                 compute=partial(distribution, columns, spec),
-                done=partial(self._on_distribution_done, columns),
-                partial=partial(self._on_distribution_done, columns),
+                done=partial(self._on_distribution_done, columns, key),
+                partial=partial(self._on_distribution_done, columns, ""),
                 failed=self._on_failed,
                 lane="interactive",
                 priority=3,
@@ -146,6 +155,7 @@ class HistogramPage(Page):
 
     def _forget(self, message: str) -> None:
         self._shown = self._part = None
+        self._shown_key = ""
         self.plot.set_message(message)
         self.plot.set_series([])
         self.text.set_text("")
@@ -153,10 +163,10 @@ class HistogramPage(Page):
     def _on_failed(self, error: BaseException, _details: str) -> None:
         self._forget(self.tr("⚠ {}").format(error))
 
-    def _on_distribution_done(self, columns: Columns, found: Distribution) -> None:
-        if self._store.columns is not columns:
+    def _on_distribution_done(self, columns: Columns, key: str, found: Distribution) -> None:
+        if not self.is_about(columns):
             return
-        self._shown, self._columns, self._part = found, columns, None
+        self._shown, self._shown_key, self._part = found, key, None
         binning, p = found.binning, columns[found.spec.column]
         self.plot.set_axes(
             binning.edges, p.label(found.spec.column), p.unit, binning.log, binning.discrete, found.names
@@ -164,27 +174,32 @@ class HistogramPage(Page):
         self.show_selection()
 
     def show_selection(self) -> None:
-        found, selection = self._shown, self._store.session.selection
-        if found is None or self._columns is not self._store.columns:
+        found = self._shown
+        if found is None:
+            return
+        before, mask = self._mask, self.selected_mask
+        if mask is before and self._part is not None:
+            # another active structure only
+            self._show_series()
             return
         self._part = None
         self._show_series()
         self._show_text()
-        if found.ordered is not None and selection.mask.any():
+        if found.ordered is not None and mask.any():
             self._runner.submit(
                 Job(
-                    key=f"{self._store.session.dataset.fingerprint} part {id(found)} {id(selection.mask)}",
+                    key=f"{self._store.session.dataset.fingerprint} part {id(found)} {id(mask)}",
                     slot="distribution of selection",
                     title=self.tr("Selection against the rest"),
-                    compute=partial(part, found, selection.mask),
-                    done=partial(self._on_part_done, found, selection.mask),
+                    compute=partial(part, found, mask),
+                    done=partial(self._on_part_done, found, mask),
                     lane="interactive",
                     priority=3,
                 )
             )
 
     def _on_part_done(self, found: Distribution, mask: np.ndarray, told: Part | None) -> None:
-        if found is self._shown and mask is self._store.session.selection.mask:
+        if found is self._shown and mask is self.selected_mask:
             self._part = told
             self._show_series()
             self._show_text()
@@ -193,17 +208,16 @@ class HistogramPage(Page):
         self._show_series()
 
     def _show_series(self) -> None:
-        found, columns = self._shown, self._columns
-        if found is None or columns is None or columns is not self._store.columns:
+        found, columns = self._shown, self._store.columns
+        if found is None or columns is None or len(columns.dataset) != len(found.binning.codes):
             return
         colors, binning, curve = theme(self._dark), found.binning, found.curve
         pale = mix(colors.background, colors.muted, 0.38)
         total = int(binning.counts.sum())
         places, density = (curve.places, curve.density) if curve is not None else (None, None)
         series = [Series(self.tr("all"), pale, binning.counts, total, "bars", 0, places, density)]
-        selection = self._store.session.selection
-        if selection.mask.any():
-            counts = binning.counted(selection.mask)
+        if self.selected_mask.any():
+            counts = binning.counted(self.selected_mask)
             own = self._part.curve if self._part is not None else None
             places, density = (own.places, own.density) if own is not None else (None, None)
             name = self.tr("selected")
@@ -223,8 +237,7 @@ class HistogramPage(Page):
         self._show_marks(found, columns)
 
     def _show_marks(self, found: Distribution, columns: Columns) -> None:
-        selection, p = self._store.session.selection, columns[found.spec.column]
-        mark, active = None, selection.active
+        p, active, mark = columns[found.spec.column], self._store.active, None
         if active is not None:
             name = str(columns.dataset.identifiers[active])
             if found.names:
@@ -234,12 +247,12 @@ class HistogramPage(Page):
                 value = float(p.values[active])
                 mark = Mark(value, f"{name}: {number(value)} {p.unit}".strip())
         self.plot.set_mark(mark)
-        few = not found.names and 0 < np.count_nonzero(selection.mask) <= MOST_RUG
-        self.plot.set_rug(p.values[selection.mask] if few else np.zeros(0))
+        few = not found.names and 0 < np.count_nonzero(self.selected_mask) <= MOST_RUG
+        self.plot.set_rug(p.values[self.selected_mask] if few else np.zeros(0))
 
     def _show_text(self) -> None:
-        found, columns = self._shown, self._columns
-        if found is None or columns is None:
+        found = self._shown
+        if found is None:
             return
         lines = []
         told = found.summary
@@ -277,17 +290,15 @@ class HistogramPage(Page):
                     number(against.difference, 3), number(against.error, 2), number(against.shift, 3)
                 ),
                 self.tr("Cliff's δ {} (Mann–Whitney {})").format(number(against.delta, 3), chance(against.p_rank)),
-                self.tr("Kolmogorov–Smirnov D {} ({})").format(
-                    number(against.distance, 3), chance(against.p_distance)
-                ),
+                self.tr("Kolmogorov–Smirnov D {} ({})").format(number(against.distance, 3), chance(against.p_distance)),
             ]
         return " · ".join(parts)
 
     # -- the user
 
     def _on_plot_range_selected(self, first: int, last: int, operation: str) -> None:
-        found, columns = self._shown, self._columns
-        if found is None or columns is None or columns is not self._store.columns:
+        found = self._shown
+        if found is None or len(found.binning.codes) != len(self._store.session.selection):
             return
         codes = found.binning.codes
         origin = f"{found.spec.column} {self.plot.bin_text(first, last)}"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
 
 from qmlstudio.app.jobs import JobRunner
 from qmlstudio.app.store import Store
 from qmlstudio.chem.dataset import Property
 from qmlstudio.session.columns import Columns
+
+_Box = TypeVar("_Box", bound=QComboBox)
 
 
 class Page(QWidget):
@@ -25,6 +31,8 @@ class Page(QWidget):
         self._store, self._runner = store, runner
         self._is_stale = True
         self._dark = False
+        self._mask: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self._stamp = 0
         self.tools: list[QWidget] = []
         self.redraws = 0
 
@@ -62,6 +70,23 @@ class Page(QWidget):
         """Whether one of these columns is drawn."""
         raise NotImplementedError
 
+    def columns_changed(self) -> None:
+        """What is drawn of the columns holds no longer."""
+        self._stamp += 1
+        self.refresh()
+
+    @property
+    def selected_mask(self) -> NDArray[np.bool_]:
+        """(n,) bool: the selected structures; the same array until others are selected."""
+        mask = self._store.session.selection.mask
+        if not np.array_equal(mask, self._mask):
+            self._mask = mask
+        return self._mask
+
+    def is_about(self, columns: Columns | None) -> bool:
+        """Whether these are columns of the data set at hand."""
+        return columns is not None and columns.dataset is self._store.dataset
+
     @property
     def is_ready(self) -> bool:
         """In sight, and drawn as things are."""
@@ -71,19 +96,6 @@ class Page(QWidget):
         super().showEvent(event)
         if self._is_stale:
             self.refresh()
-
-
-def labelled(text: str, box: QWidget) -> QWidget:
-    """A choice with its name before it."""
-    frame = QWidget()
-    row = QHBoxLayout(frame)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(4)
-    label = QLabel(text)
-    label.setBuddy(box)
-    row.addWidget(label)
-    row.addWidget(box)
-    return frame
 
 
 def switch(text: str, tip: str, on: bool = False) -> QToolButton:
@@ -97,7 +109,7 @@ def switch(text: str, tip: str, on: bool = False) -> QToolButton:
     return button
 
 
-def named(box: QComboBox, tip: str) -> QComboBox:
+def named(box: _Box, tip: str) -> _Box:
     """A combo box that says what it chooses."""
     box.setToolTip(tip)
     box.setAccessibleName(tip)

@@ -14,8 +14,9 @@ from qmlstudio.app.jobs import Job, JobRunner
 from qmlstudio.app.store import Store
 from qmlstudio.learning.pair_statistics import PairStatistics, pair_statistics
 from qmlstudio.progress import Progress
-from qmlstudio.session.coloring import color_scale
+from qmlstudio.session.coloring import Coloring, ColorScale, color_scale
 from qmlstudio.session.columns import Columns
+from qmlstudio.session.filter_lookups import lookups_of
 from qmlstudio.session.filters import FAST_ROWS
 from qmlstudio.views.distributions.page import Page, label_of, named, number, switch
 from qmlstudio.widgets.column_combo import ColumnCombo
@@ -24,6 +25,9 @@ from qmlstudio.widgets.text_strip import TextStrip
 
 Floats = NDArray[np.float64]
 
+FARTHEST = 1e100
+"""Largest coordinates that are drawn: squares and spans of larger ones are beyond the largest number."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Told:
@@ -31,6 +35,15 @@ class _Told:
 
     whole: PairStatistics
     selected: PairStatistics | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Points:
+    """(n, 2) places, NaN for what has none; those that are drawn; how many are too far away to be."""
+
+    points: Floats
+    drawn: Floats
+    undrawn: int
 
 
 class PairPage(Page):
@@ -50,11 +63,12 @@ class PairPage(Page):
         self._columns: Columns | None = None
         self._told: _Told | None = None
         self._names = ("", "")
+        self._undrawn = 0
         self._make()
 
     def _make(self) -> None:
-        self.x = named(ColumnCombo(self.tr("x")), self.tr("Column to the right"))
-        self.y = named(ColumnCombo(self.tr("y")), self.tr("Column upwards"))
+        self.x_box = named(ColumnCombo(self.tr("x")), self.tr("Column to the right"))
+        self.y_box = named(ColumnCombo(self.tr("y")), self.tr("Column upwards"))
         self.swap = QToolButton()
         self.swap.setText("⇄")
         self.swap.setToolTip(self.tr("Exchange x and y"))
@@ -70,8 +84,8 @@ class PairPage(Page):
         layout.setSpacing(2)
         layout.addWidget(self.plot, 1)
         layout.addWidget(self.text)
-        self.tools = [self.x, self.swap, self.y, self.log_x, self.log_y, self.robust, self.lasso]
-        for box in (self.x, self.y):
+        self.tools = [self.x_box, self.swap, self.y_box, self.log_x, self.log_y, self.robust, self.lasso]
+        for box in (self.x_box, self.y_box):
             box.activated.connect(self.refresh)
         for button in (self.log_x, self.log_y):
             button.clicked.connect(self.refresh)
@@ -89,8 +103,8 @@ class PairPage(Page):
 
     def choose(self, x: str, y: str) -> None:
         """Show this pair of columns."""
-        self.x.choose(x)
-        self.y.choose(y)
+        self.x_box.choose(x)
+        self.y_box.choose(y)
         self.refresh()
 
     @property
@@ -104,19 +118,19 @@ class PairPage(Page):
 
     def show_columns(self, columns: Columns | None) -> None:
         names = () if columns is None else columns.numeric()
-        chosen = [box.chosen for box in (self.x, self.y)]
-        for k, box in enumerate((self.x, self.y)):
+        chosen = [box.chosen for box in (self.x_box, self.y_box)]
+        for k, box in enumerate((self.x_box, self.y_box)):
             box.set_columns(columns, names)
             if chosen[k] not in names and names:
                 box.choose(names[min(k, len(names) - 1)])
 
     def uses(self, names: frozenset[str]) -> bool:
-        return bool({self.x.chosen, self.y.chosen} & names)
+        return bool({self.x_box.chosen, self.y_box.chosen} & names)
 
     # -- drawing
 
     def draw(self) -> None:
-        columns, x, y = self._store.columns, self.x.chosen, self.y.chosen
+        columns, x, y = self._store.columns, self.x_box.chosen, self.y_box.chosen
         if columns is None or x not in columns or y not in columns:
             self._columns, self._told, self._xy = None, None, np.zeros((0, 2))
             self.plot.set_lines(())
@@ -125,58 +139,85 @@ class PairPage(Page):
             self.text.set_text(self.tr("no data set") if columns is None else self.tr("choose two columns of numbers"))
             return
         logs = (self.log_x.isChecked(), self.log_y.isChecked())
-        points = np.empty((len(columns.dataset), 2))
-        labels = []
-        for k, name in enumerate((x, y)):
-            values = columns[name].values
-            with np.errstate(invalid="ignore", divide="ignore"):
-                # NaN and the infinite have no place, nor on a logarithmic axis what is not positive
-                points[:, k] = np.where(values > 0, np.log10(values), np.nan) if logs[k] else values
-            label = label_of(columns, name)
-            labels.append(f"log₁₀({label})" if logs[k] else label)
-        points[~np.isfinite(points).all(axis=1)] = np.nan
-        key = (columns.dataset, x, y, logs)
-        self._xy, self._columns, self._told, self._names = points, columns, None, (x, y)
+        self._runner.submit(
+            Job(
+                key=f"{self._store.session.dataset.fingerprint} {x} {y} {logs} {self._stamp}",
+                slot="pair points",
+                title=self.tr("{} against {}").format(y, x),
+                compute=partial(_points, columns, (x, y), logs),
+                done=partial(self._on_points_done, columns, (x, y), logs),
+                failed=self._on_failed,
+                lane="interactive",
+                priority=4,
+            )
+        )
+
+    def _on_points_done(
+        self, columns: Columns, names: tuple[str, str], logs: tuple[bool, bool], found: _Points
+    ) -> None:
+        if not self.is_about(columns):
+            return
+        labels = [label_of(columns, name) for name in names]
+        labels = [f"log₁₀({label})" if log else label for label, log in zip(labels, logs, strict=True)]
+        key = (columns.dataset.fingerprint, names, logs)
+        self._xy, self._columns, self._told, self._names = found.points, columns, None, names
         self.plot.set_lines(())
         self.plot.set_axes(labels)
-        self.plot.set_points(points, keep_range=key == self._known)
+        self._undrawn = found.undrawn
+        self.plot.set_points(found.drawn, keep_range=key == self._known)
         self._known = key
         self.show_coloring()
         self.show_filter()
         self.show_selection()
 
     def show_coloring(self) -> None:
-        columns = self._columns
-        if columns is None or columns is not self._store.columns:
+        columns = self._store.columns
+        if columns is None or self.plot.count != len(columns.dataset):
             return
         coloring = self._store.session.coloring
-        scale = color_scale(coloring, columns)
-        missing = scale.missing if scale.missing.any() else None
-        self.plot.set_colors(
-            None if scale.kind == "plain" else scale.index, scale.lut, missing, scale.kind == "category"
+        self._runner.submit(
+            Job(
+                key=f"{self._store.session.dataset.fingerprint} {coloring} {id(columns)}",
+                slot="pair colours",
+                title=self.tr("Colours of the pair"),
+                compute=partial(_colors, columns, coloring),
+                done=partial(self._on_colors_done, columns, coloring),
+                lane="interactive",
+                priority=4,
+            )
         )
+
+    def _on_colors_done(self, columns: Columns, coloring: Coloring, scale: ColorScale) -> None:
+        if not self.is_about(columns) or self.plot.count != len(scale.index):
+            return
+        missing = scale.missing if scale.missing.any() else None
+        indices = None if scale.kind == "plain" else scale.index
+        self.plot.set_colors(indices, scale.lut, missing, scale.kind == "category")
         if scale.kind == "number":
-            self.plot.set_values(columns[coloring.color_by].values, scale.low, scale.high, scale.scale)  # type: ignore[arg-type]
+            values = columns[coloring.color_by].values
+            self.plot.set_values(values, scale.low, scale.high, scale.scale)  # type: ignore[arg-type]
 
     def show_filter(self) -> None:
         mask = getattr(self._store.result("filter"), "mask", None)
-        fits = mask is not None and len(mask) == self.plot.count
-        self.plot.set_dimmed(~mask if fits else None)
+        self.plot.set_dimmed(~mask if mask is not None and len(mask) == self.plot.count else None)
 
     def show_selection(self) -> None:
         selection = self._store.session.selection
         if self._columns is None or self.plot.count != len(selection):
             return
-        self.plot.set_selection(selection.mask if selection.mask.any() else None)
         self.plot.set_active(selection.active)
         self.plot.set_pins(list(self._store.session.pins))
+        before, mask = self._mask, self.selected_mask
+        if mask is before and self._told is not None:
+            return
+        self.plot.set_selection(mask if mask.any() else None)
         self._ask()
 
     def _ask(self) -> None:
         """Have the statistics worked out."""
         if self._columns is None:
             return
-        mask, robust = self._store.session.selection.mask, self.robust.isChecked()
+        mask, robust = self.selected_mask, self.robust.isChecked()
         fingerprint = self._store.session.dataset.fingerprint
         self._runner.submit(
             Job(
@@ -198,13 +239,20 @@ class PairPage(Page):
         self.text.set_text(self.tr("⚠ {}").format(error))
 
     def _on_told(self, xy: Floats, mask: np.ndarray, told: _Told) -> None:
-        if xy is not self._xy or mask is not self._store.session.selection.mask:
+        if xy is not self._xy or mask is not self.selected_mask:
             return
         self._told = told
         lines = []
         whole, selected = told.whole, told.selected
         if whole.line is not None:
-            lines.append(FitLine(self.tr("all: R² {}").format(number(whole.line.r2, 3)), whole.line.slope, whole.line.intercept, "all"))
+            lines.append(
+                FitLine(
+                    self.tr("all: R² {}").format(number(whole.line.r2, 3)),
+                    whole.line.slope,
+                    whole.line.intercept,
+                    "all",
+                )
+            )
         if whole.robust is not None:
             lines.append(FitLine(self.tr("Theil–Sen"), whole.robust.slope, whole.robust.intercept, "robust"))
         if selected is not None and selected.line is not None:
@@ -212,6 +260,8 @@ class PairPage(Page):
             lines.append(FitLine(name, selected.line.slope, selected.line.intercept, "selected"))
         self.plot.set_lines(lines)
         texts = [self._text(self.tr("all"), whole)]
+        if self._undrawn:
+            texts[0] += self.tr(" · {:,} beyond ±10¹⁰⁰ not drawn").format(self._undrawn)
         left_out = len(xy) - whole.n
         if left_out:
             texts[0] += self.tr(" · {:,} without both values").format(left_out)
@@ -226,8 +276,12 @@ class PairPage(Page):
             sign = "+" if line.intercept >= 0 or line.intercept != line.intercept else "−"
             parts += [
                 self.tr("{} = ({} ± {}) {} {} {}").format(
-                    _plain(y), number(line.slope), number(line.slope_error, 2), _plain(x), sign,
-                    number(abs(line.intercept))
+                    _plain(y),
+                    number(line.slope),
+                    number(line.slope_error, 2),
+                    _plain(x),
+                    sign,
+                    number(abs(line.intercept)),
                 ),
                 self.tr("R² {}").format(number(line.r2, 3)),
                 self.tr("MAE {}").format(number(line.mae, 3)),
@@ -252,7 +306,7 @@ class PairPage(Page):
         logs = self.log_x.isChecked(), self.log_y.isChecked()
         self.log_x.setChecked(logs[1])
         self.log_y.setChecked(logs[0])
-        self.choose(self.y.chosen, self.x.chosen)
+        self.choose(self.y_box.chosen, self.x_box.chosen)
 
     def _on_lasso_clicked(self, on: bool) -> None:
         self.plot.set_tool("lasso" if on else "pan")
@@ -275,6 +329,25 @@ def _plain(label: str) -> str:
     """The name of an axis without its unit."""
     name = label.split(" / ")[0]
     return f"{name})" if label.startswith("log₁₀(") and " / " in label else name
+
+
+def _points(columns: Columns, names: tuple[str, str], logs: tuple[bool, bool], progress: Progress) -> _Points:
+    """Where the structures stand; what is missing or infinite has no place, nor on a logarithmic axis what is ≤ 0."""
+    points = np.empty((len(columns.dataset), 2))
+    for k, name in enumerate(names):
+        progress.check()
+        lookups_of(columns.dataset).made.add(name)
+        values = columns[name].values
+        with np.errstate(invalid="ignore", divide="ignore"):
+            points[:, k] = np.where(values > 0, np.log10(values), np.nan) if logs[k] else values
+    points[~np.isfinite(points).all(axis=1)] = np.nan
+    far = np.asarray((np.abs(points) > FARTHEST).any(axis=1))
+    return _Points(points, np.where(far[:, None], np.nan, points) if far.any() else points, int(far.sum()))
+
+
+def _colors(columns: Columns, coloring: Coloring, progress: Progress) -> ColorScale:
+    progress.check()
+    return color_scale(coloring, columns)
 
 
 def _tell(xy: Floats, mask: np.ndarray, robust: bool, before: _Told | None, progress: Progress) -> _Told:

@@ -15,7 +15,9 @@ from qmlstudio.widgets.flow_layout import FlowLayout
 
 
 class DistributionsView(QWidget):
-    """Follows the columns, the selection, the filters and the map's colours; selects what is dragged over.
+    """Histogram, pair and correlations of columns.
+
+    Follows the columns, the selection, the filters and the map's colours; selects what is dragged over.
 
     Signals
     -------
@@ -35,11 +37,23 @@ class DistributionsView(QWidget):
         self._stack = QStackedWidget()
         self.buttons = QButtonGroup(self)
         bar = QWidget()
+        # pressed buttons are hardly darker than others in a dark window
+        bar.setStyleSheet(
+            "QToolButton:checked { background: palette(highlight); color: palette(highlighted-text);"
+            " border: 1px solid palette(mid); border-radius: 3px; padding: 2px 4px; }"
+            "QToolButton:checked:disabled { background: palette(mid); }"
+        )
         flow = FlowLayout(bar, gap=4)
         flow.setContentsMargins(4, 2, 4, 0)
         for k, (text, tip) in enumerate(
             (
-                (self.tr("Histogram"), self.tr("One column: histogram, density, selection against the rest")),
+                (
+                    self.tr("Histogram"),
+                    self.tr(
+                        "One column: histogram, density, selection against the rest\n"
+                        "A drag over bins selects: Shift adds, Alt subtracts, Ctrl intersects; ←/→ and Enter do so, too"
+                    ),
+                ),
                 (self.tr("Pair"), self.tr("Two columns: scatter, regression, rank correlation")),
                 (self.tr("Correlations"), self.tr("All columns: correlation matrix")),
             )
@@ -63,6 +77,7 @@ class DistributionsView(QWidget):
         store.changed.connect(self._on_store_changed)
         store.columns_changed.connect(self._on_store_columns_changed)
         store.results_changed.connect(self._on_store_results_changed)
+        store.hovered.connect(self.pair.plot.show_hover)
         for page in self._pages:
             page.show_columns(store.columns)
         self.show_page(0)
@@ -106,7 +121,7 @@ class DistributionsView(QWidget):
         if "dataset" in names:
             for page in self._pages:
                 page.show_columns(self._store.columns)
-                page.refresh()
+                page.columns_changed()
             return
         for page in self._pages:
             if page.is_ready:
@@ -122,11 +137,8 @@ class DistributionsView(QWidget):
         for page in self._pages:
             used = page.uses(names)
             page.show_columns(columns)
-            # the columns are another object now, in which the others are the same
             if used or page.uses(names):
-                page.refresh()
-            else:
-                page.columns_replaced(columns)
+                page.columns_changed()
         if self._store.session.coloring.color_by in names and self.pair.is_ready:
             self.pair.show_coloring()
 
