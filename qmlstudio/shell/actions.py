@@ -15,7 +15,6 @@ from qmlstudio import __version__
 from qmlstudio.app import represent
 from qmlstudio.app.commands import COMMANDS
 from qmlstudio.app.jobs import Job
-from qmlstudio.session.search import search
 from qmlstudio.session.session import Session
 from qmlstudio.shell.dialogs import (
     PickDialog,
@@ -84,29 +83,10 @@ class Actions(QObject):
             window.documents.save(path)
 
     def on_export_data(self) -> None:
-        dataset, selection = self._store.dataset, self._store.session.selection
-        if dataset is None:
-            return
-        window = self._window
-        path, _ = QFileDialog.getSaveFileName(
-            window,
-            self.tr("Export {:,} structures").format(selection.count or len(dataset)),
-            str(Path(window.preferences.last_folder) / f"{dataset.name}.xyz"),
-            self.tr("Extended xyz (*.xyz *.extxyz);;Table of properties (*.csv)"),
-        )
-        if path:
-            chosen = dataset.take(selection.mask) if selection.count else dataset
-            window.runner.submit(
-                Job(
-                    key=f"export {path}",
-                    slot="export",
-                    title=self.tr("Export {}").format(Path(path).name),
-                    compute=partial(_export, chosen, path),
-                    done=partial(self._on_exported, path),
-                    failed=self._on_export_failed,
-                    lane="interactive",
-                )
-            )
+        from qmlstudio.shell.export_data_dialog import ExportDataDialog
+
+        if self._store.dataset is not None:
+            ExportDataDialog(self._window).open()
 
     def _on_exported(self, path: str, _result: None) -> None:
         self._window.statusBar().showMessage(self.tr("Wrote {}").format(path), 6000)
@@ -126,26 +106,7 @@ class Actions(QObject):
         self._store.redo()
 
     def on_find(self) -> None:
-        hint = self.tr("Identifier, formula, SMILES, or SMARTS after “smarts:”")
-        PickDialog(self.tr("Find"), hint, self._find, self._window).open()
-
-    def _find(self, text: str) -> list[tuple[str, str, Any]]:
-        dataset = self._store.dataset
-        if dataset is None or not text.strip():
-            return []
-        found, how = search(dataset, text)
-        rows: list[tuple[str, str, Any]] = []
-        if len(found) > 1:
-            rows.append((self.tr("Select all {:,}").format(len(found)), how, partial(self._select, found, text)))
-        for index in found[:200]:
-            formula = dataset.structures[int(index)].formula
-            rows.append((str(dataset.identifiers[index]), formula, partial(self._store.set_active, int(index))))
-        return rows
-
-    def _select(self, indices: np.ndarray, text: str) -> None:
-        mask = np.zeros(len(self._store.session.selection), dtype=bool)
-        mask[indices] = True
-        self._store.select(mask, "replace", self.tr("search “{}”").format(text))
+        self._window.find_dialog.present()
 
     def on_select_all(self) -> None:
         n = len(self._store.session.selection)
@@ -373,16 +334,6 @@ class Actions(QObject):
             "<p>MIT licence. Colour maps batlow and vik by F. Crameri (MIT).</p>"
         )
         QMessageBox.about(self._window, self.tr("About QML Studio"), text.format(__version__))
-
-
-def _export(dataset: Any, path: str, progress: Any) -> None:
-    from qmlstudio.chem.writers import write_csv, write_extxyz
-
-    progress.check()
-    if path.lower().endswith(".csv"):
-        write_csv(dataset, path)
-    else:
-        write_extxyz(dataset, path)
 
 
 def _save_features(representation: Any, dataset: Any, path: str, progress: Any) -> None:

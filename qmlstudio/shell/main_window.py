@@ -36,6 +36,7 @@ from qmlstudio.app.store import Store
 from qmlstudio.session.cache import Cache
 from qmlstudio.shell.actions import Actions
 from qmlstudio.shell.dialogs import error_box
+from qmlstudio.shell.find_dialog import FindDialog
 from qmlstudio.shell.menus import Menus
 from qmlstudio.shell.panels import Panels
 from qmlstudio.shell.theme import ThemeSwitch
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
         self.docks, self.splitter, self.maps = self.panels.docks, self.panels.splitter, self.panels.maps
         self.map_view, self.structure_view = self.maps.first, self.panels.structure
         self.dataset_view, self.descriptor_view = self.panels.dataset, self.panels.descriptor
+        self.find_dialog = FindDialog(self.store, self.runner, self)
         self.actions_of_commands = Actions(self)
         self.menus = Menus(self)
         self.actions_by_id = self.menus.actions
@@ -122,7 +124,8 @@ class MainWindow(QMainWindow):
         self.dataset_view.problems_requested.connect(self.actions_of_commands.on_problems)
         self.maps.context_menu_requested.connect(self._on_map_context_menu_requested)
         self.panels.gallery.reveal_requested.connect(self.panels.reveal)
-        self.panels.gallery.context_menu_requested.connect(self._on_map_context_menu_requested)
+        for view in (self.panels.gallery, self.panels.distributions):
+            view.context_menu_requested.connect(self._on_map_context_menu_requested)
         self.structure_view.context_menu_requested.connect(self._on_structure_context_menu_requested)
         application = QApplication.instance()
         if application is not None:
@@ -221,6 +224,7 @@ class MainWindow(QMainWindow):
 
     def _on_switch_changed(self, dark: bool) -> None:
         self.panels.set_dark(dark)
+        self.find_dialog.set_dark(dark)
 
     def _on_preferences_changed(self, name: str) -> None:
         if name == "theme":

@@ -16,10 +16,12 @@ from qmlstudio.shell.maps import Maps
 from qmlstudio.views.clusters import ClustersView
 from qmlstudio.views.dataset import DatasetView
 from qmlstudio.views.descriptor import DescriptorView
+from qmlstudio.views.distributions import DistributionsView
 from qmlstudio.views.filters import FiltersView
 from qmlstudio.views.gallery import GalleryView
 from qmlstudio.views.jobs import JobsView
 from qmlstudio.views.neighbors import NeighborsView
+from qmlstudio.views.selection import SelectionView
 from qmlstudio.views.structure import StructureView
 
 HIDDEN = ("jobs",)
@@ -47,10 +49,12 @@ class Panels(QObject):
         self.structure = StructureView(store, runner)
         self.dataset = DatasetView(store, runner)
         self.filters = FiltersView(store, runner)
+        self.selection = SelectionView(store, runner)
         self.descriptor = DescriptorView(store, runner)
         self.clusters = ClustersView(store, runner)
         self.neighbors = NeighborsView(store, runner)
         self.gallery = GalleryView(store, runner)
+        self.distributions = DistributionsView(store, runner)
         self.jobs = JobsView(runner)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setObjectName("central")
@@ -67,11 +71,17 @@ class Panels(QObject):
             self.structure,
             self.descriptor,
             self.filters,
+            self.selection,
             self.clusters,
             self.neighbors,
             self.gallery,
+            self.distributions,
         )
-        self._stateful = {"table": self.dataset, "gallery": self.gallery, "neighbors": self.neighbors}
+        self._stateful: dict[str, DatasetView | GalleryView | NeighborsView] = {
+            "table": self.dataset,
+            "gallery": self.gallery,
+            "neighbors": self.neighbors,
+        }
 
     def _make_docks(self) -> None:
         """Those of one place are tabs of one another."""
@@ -79,10 +89,12 @@ class Panels(QObject):
         places: tuple[tuple[str, str, QWidget, Qt.DockWidgetArea], ...] = (
             ("data", self.tr("Data"), self.dataset, LEFT),
             ("filters", self.tr("Filters"), self.filters, LEFT),
+            ("selection", self.tr("Selection"), self.selection, LEFT),
             ("descriptor", self.tr("Descriptor"), self.descriptor, RIGHT),
             ("clusters", self.tr("Clusters"), self.clusters, RIGHT),
             ("neighbors", self.tr("Neighbours"), self.neighbors, RIGHT),
             ("gallery", self.tr("Gallery"), self.gallery, BOTTOM),
+            ("distributions", self.tr("Distributions"), self.distributions, BOTTOM),
             ("jobs", self.tr("Jobs"), self.jobs, BOTTOM),
         )
         first: dict[Qt.DockWidgetArea, QDockWidget] = {}
