@@ -123,7 +123,7 @@ class Panels(QObject):
         """The map gets the most room, since everything starts there."""
         docks = self.docks
         self._window.resizeDocks([docks["data"], docks["descriptor"]], [290, 330], Qt.Orientation.Horizontal)
-        self._window.resizeDocks([docks["gallery"]], [190], Qt.Orientation.Vertical)
+        self._window.resizeDocks([docks["gallery"]], [235], Qt.Orientation.Vertical)
         self.splitter.setSizes([620, 400])
 
     def bring_forward(self, name: str) -> None:

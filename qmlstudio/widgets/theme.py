@@ -76,7 +76,7 @@ DARK = Theme(
     pin="#6cb6ff",
     point="#7fb2e5",
     missing="#868c94",
-    dim=0.70,
+    dim=0.78,
 )
 
 
