@@ -148,7 +148,7 @@ class NeighborsView(QWidget):
         self._unfold.toggled.connect(self._form_area.setVisible)
         self._form.value_changed.connect(self._on_form_value_changed)
         self._lines.toggled.connect(self._on_lines_toggled)
-        self._similar.clicked.connect(self.color_by_similarity)
+        self._similar.clicked.connect(self._on_similar_clicked)
         self._select.clicked.connect(self._on_select_clicked)
         self._targets.aboutToShow.connect(self._on_targets_about_to_show)
         self._compute.clicked.connect(finder.compute_features)
@@ -195,6 +195,9 @@ class NeighborsView(QWidget):
         if reference is not None:
             coloring = replace(self._store.session.coloring, color_by=SIMILARITY, hidden="")
             self._store.update(self.tr("colour by similarity"), reference=reference, coloring=coloring)
+
+    def _on_similar_clicked(self) -> None:
+        self.color_by_similarity()
 
     def find_path_to(self, index: int) -> None:
         """Look for a path from the active structure to another."""

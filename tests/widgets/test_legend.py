@@ -72,9 +72,9 @@ def test_set_shown_is_silent_and_categories_are_replaced(legend):
 
 @pytest.mark.parametrize("shape", range(len(raster.SHAPES)))
 def test_symbols_of_legend_and_map_are_the_same(shape):
-    table, _ = raster.stamps(5.0)
+    cover = raster.stamp_table((5.0,)).stamp(shape)[1, 1]
     # the point lies at 3/8 of its pixel in phase 1
-    stamp = ((table[shape, 1, 1] & 0xFFFF) + (table[shape, 1, 1] >> 16)) / 256
+    stamp = ((cover & 0xFFFF) + (cover >> 16)) / 256
     middle = stamp.shape[0] // 2
     path = symbol_path(shape, QPointF(middle + 0.375, middle + 0.375), 5.0)
     inside = np.array(
