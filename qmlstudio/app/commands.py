@@ -70,6 +70,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         id="open_folder", menu="&File", text=_("Open &folder…"), tip=_("Open a folder of xyz files as one data set")
     ),
+    Command(
+        id="add_structures",
+        menu="&File",
+        text=_("&Add structures to the map…"),
+        shortcut="Ctrl+Shift+O",
+        tip=_("Place the structures of another file on this map, whose points stay where they are"),
+    ),
     Command(id="open_recent", menu="&File", text=_("Open &recent")),
     Command(
         id="open_last", menu="&File", text=_("Open &last session"), tip=_("What was unsaved when the program ended")

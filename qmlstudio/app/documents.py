@@ -24,6 +24,7 @@ from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.progress import Progress
 from qmlstudio.session import document as documents
 from qmlstudio.session.document import SUFFIX, Document
+from qmlstudio.session.joining import added
 from qmlstudio.session.scripting import open_dataset, prepared
 from qmlstudio.session.session import Session
 
@@ -99,6 +100,36 @@ class Documents(QObject):
                 _Origin(self.tr("{} files").format(len(paths)), paths[0], is_many=True),
                 partial(_read_many, list(paths)),
             )
+
+    def add_paths(self, paths: Sequence[str]) -> None:
+        """Put the structures of further files on the map that is there, whose points stay where they are."""
+        dataset, result = self._store.dataset, self._store.result("map")
+        if dataset is None or not isinstance(result, Coordinates) or not self._store.result_key("map"):
+            self.failed.emit(self.tr("There is no finished map yet to put structures on."), "")
+            return
+        read = partial(_read_many, list(paths)) if len(paths) > 1 else partial(_read_one, paths[0])
+        compute = partial(_add, read, self._store.session, dataset, result, self._pipeline.memory_budget)
+        title = Path(paths[0]).name
+        self._runner.submit(
+            Job(
+                key=f"add {title} {id(compute)}",
+                slot=SLOT,
+                title=self.tr("Add {}").format(title),
+                compute=compute,
+                done=partial(self._on_added, self._store.session),
+                failed=partial(self._on_read_failed, _Origin(title, paths[0])),
+                lane="batch",
+                priority=90,
+            )
+        )
+
+    def _on_added(self, before: Session, found: tuple[Session, Dataset, Coordinates]) -> None:
+        session, dataset, coordinates = found
+        if before.dataset != self._store.session.dataset:
+            return
+        self._show_document(Document(session, dataset, coordinates))
+        self._set_path("")
+        self.notice.emit(self.tr("{:,} structures added; they are selected.").format(session.selection.count))
 
     def open_text(self, text: str) -> None:
         """Open pasted xyz or SMILES text."""
@@ -284,6 +315,20 @@ def _read_many(paths: list[str], progress: Progress) -> Dataset:
     from qmlstudio.chem.readers import open_paths
 
     return prepared(open_paths(paths, progress))
+
+
+def _add(
+    read: Callable[[Progress], Dataset],
+    session: Session,
+    dataset: Dataset,
+    coordinates: Coordinates,
+    budget: int | None,
+    progress: Progress,
+) -> tuple[Session, Dataset, Coordinates]:
+    more = read(progress.part(0.0, 0.3))
+    new, both, places = added(session, dataset, more, coordinates, budget, progress.part(0.3, 1.0))
+    _ = both.fingerprint, both.structures.species  # not in the window's thread
+    return new, both, places
 
 
 def _read_text(text: str, progress: Progress) -> Dataset:

@@ -70,11 +70,22 @@ class Pipeline(QObject):
         judged: list[Stage] = []
         for which in range(1 + len(session.maps)):
             part = stages(session, dataset, self.memory_budget, which)
-            if not self._large.isdisjoint(s.key for s in part):
+            above = session.landmarks.above
+            asked = (
+                above is not None and len(dataset) > above and not session.map_spec(which).representation.kernel_only
+            )
+            if asked or not self._large.isdisjoint(s.key for s in part):
                 part = stages(session, dataset, self.memory_budget, which, large=True)
             found += part
             judged.append(self._judgement(part))
         return found + judged
+
+    def _wants_landmarks(self, which: int) -> bool:
+        session, dataset = self._store.session, self._store.dataset
+        above = session.landmarks.above
+        if above is None or dataset is None or session.map_spec(which).representation.kernel_only:
+            return False
+        return len(dataset) > above
 
     def _judgement(self, part: list[Stage]) -> Stage:
         judgement = quality_stage(part)

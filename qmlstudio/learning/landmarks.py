@@ -34,6 +34,15 @@ class Landmarks(Parameterised):
     count: int = param(
         10_000, label="Landmarks", low=3, high=1_000_000, step=1000, help="Structures of which the map itself is made."
     )
+    above: int | None = param(
+        None,
+        label="Use them above",
+        low=100,
+        high=2**31 - 1,
+        step=10_000,
+        none_label="only when memory is short",
+        help="Sets of more structures get a map of landmarks even if there is memory enough: it is made sooner.",
+    )
     method: str = param("fps", label="Chosen", choices=(("fps", "farthest points"), ("random", "at random")))
     candidates: int = param(
         20_000,

@@ -124,7 +124,7 @@ def stages(
     target_key = _target_key(embedding, dataset)
     layout_key = digest("map", neighbors_key, embedding.name, embedding.stage_values("layout"), *target_key)
     if large:
-        key = digest("landmarks", layout_key, session.landmarks.to_dict(), memory_budget)
+        key = digest("landmarks", layout_key, _but(session.landmarks.to_dict(), "above"), memory_budget)
         return [Stage(f"map{suffix}", key, f"{embedding.title} of landmarks", 1.0, layout_of_landmarks)]
     return [
         Stage(f"features{suffix}", features_key, representation.title, 0.3, features),
@@ -149,6 +149,10 @@ def quality_stage(plan: list[Stage], alone: bool = False) -> Stage:
     key = digest("quality", ALGORITHMS, plan[0].key, last.key, alone)
     needs = ("features", "map") if alone else ("features", "neighbors", "map")
     return Stage(name, key, last.title.replace("layout", "quality"), 0.2, _quality, needs)
+
+
+def _but(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if k != name}
 
 
 def supervision(embedding: Embedding, dataset: Dataset) -> NDArray[Any] | None:

@@ -61,6 +61,14 @@ class Actions(QObject):
             self._window.preferences.last_folder = str(Path(paths[0]).parent)
             self._window.open_paths(paths)
 
+    def on_add_structures(self) -> None:
+        window = self._window
+        paths, _ = QFileDialog.getOpenFileNames(
+            window, self.tr("Add structures to the map"), window.preferences.last_folder, self.tr(FILTERS)
+        )
+        if paths:
+            window.documents.add_paths(paths)
+
     def on_open_last(self) -> None:
         self._window.documents.open_last()
 

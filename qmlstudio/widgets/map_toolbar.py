@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from qmlstudio import representations
 from qmlstudio.learning import embedding as embeddings
 from qmlstudio.learning.embedding_base import Embedding
+from qmlstudio.learning.landmarks import Landmarks
 from qmlstudio.parameters import Parameterised
 from qmlstudio.representations.base import Representation
 from qmlstudio.session.coloring import Coloring, colorable
@@ -46,12 +47,14 @@ class MapToolbar(QWidget):
     spec_changed(spec, text)
         The map is to be made or drawn in another way; `text` names the step for the history.
     coloring_changed(coloring)
+    landmarks_changed(landmarks)
     tool_chosen(tool)
     reset_requested(), add_requested(), close_requested()
     """
 
     spec_changed = Signal(object, str)
     coloring_changed = Signal(object)
+    landmarks_changed = Signal(object)
     tool_chosen = Signal(str)
     reset_requested = Signal()
     add_requested = Signal()
@@ -90,6 +93,9 @@ class MapToolbar(QWidget):
         self._method.setMinimumContentsLength(6)
         self._method.setToolTip(self.tr("Embedding: what makes a map of the features"))
         self._method_form = ParameterForm()
+        self._landmarks_form = ParameterForm(Landmarks(), self)
+        self._landmarks_form.setVisible(not self._with_representation)
+        self._landmarks_form.value_changed.connect(self.landmarks_changed)
         self._supervised = ColumnCombo(self.tr("nothing"))
         self._supervised.setToolTip(self.tr("A column whose values draw like structures together"))
         self._supervised_row = QWidget()
@@ -103,6 +109,11 @@ class MapToolbar(QWidget):
             inner.addWidget(self._representation_form)
         inner.addWidget(self._method_form)
         inner.addWidget(self._supervised_row)
+        if not self._with_representation:
+            title = QLabel(self.tr("<b>Landmarks</b> of very large sets"))
+            title.setToolTip(Landmarks.help)
+            inner.addWidget(title)
+            inner.addWidget(self._landmarks_form)
         tip = self.tr("Parameters of the embedding")
         if self._with_representation:
             tip = self.tr("Parameters of representation and embedding")
@@ -225,6 +236,10 @@ class MapToolbar(QWidget):
         self._coloring = coloring
         self._color_form.set_value(coloring)
         self._color_by.choose(coloring.color_by)
+
+    def set_landmarks(self, landmarks: Landmarks) -> None:
+        """Show how landmarks are chosen; nothing is emitted."""
+        self._landmarks_form.set_value(landmarks)
 
     def set_columns(self, columns: Columns | None) -> None:
         """Offer other columns."""

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from qmlstudio.learning.embedding import PCA
+from qmlstudio.learning.landmarks import Landmarks
 from qmlstudio.representations import REGISTRY
 from qmlstudio.session.filters import Filters, RangeFilter
 from qmlstudio.shell.main_window import MainWindow
@@ -96,3 +97,35 @@ def test_reveal_brings_a_point_into_view(make_window: Make, xyz: Path) -> None:
     x0, x1, y0, y1 = scatter.range
     assert x0 < x < x1
     assert y0 < y < y1
+
+
+def test_structures_of_another_file_are_put_on_the_map(make_window: Make, xyz: Path, tmp_path: Path) -> None:
+    window = make_window(str(xyz))
+    settle(window)
+    points = window.store.result("map").points.copy()
+    n = len(points)
+    more = tmp_path / "more.xyz"
+    more.write_text("".join(f"3\nenergy=-1.5\nO 0 0 0\nH 0 0 {0.95 + 0.01 * k}\nH 0 0.95 -0.3\n" for k in range(5)))
+    window.documents.add_paths([str(more)])
+    settle(window)
+    assert np.array_equal(window.store.result("map").points[:n], points)
+    assert window.map_view.scatter.count == n + 5
+    assert window.store.session.selection.mask.tolist() == [False] * n + [True] * 5
+    window.store.undo()
+    settle(window)
+    assert window.map_view.scatter.count == n
+
+
+def test_landmarks_are_used_above_the_number_that_is_asked_for(make_window: Make, xyz: Path) -> None:
+    window = make_window(str(xyz))
+    n = len(window.store.session.selection)
+    window.store.update(embedding=PCA(), landmarks=Landmarks(count=30, candidates=40, above=100))
+    settle(window)
+    assert "landmarks" not in window.store.result("map").details
+    big = [str(xyz)]
+    text = xyz.read_text() * 2
+    xyz.write_text(text)
+    window.open_paths(big)
+    settle(window)
+    assert window.map_view.scatter.count == 2 * n
+    assert window.store.result("map").details["landmarks"] == 30

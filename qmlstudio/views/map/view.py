@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QStackedWidget,
 from qmlstudio.app.jobs import JobRunner
 from qmlstudio.app.store import Store
 from qmlstudio.learning.embedding_base import Coordinates
+from qmlstudio.learning.landmarks import Landmarks
 from qmlstudio.session.coloring import Coloring, ColorScale, color_scale
 from qmlstudio.session.map_picture import diameters, places, symbols
 from qmlstudio.session.map_spec import MapSpec
@@ -115,6 +116,7 @@ class MapView(QWidget):
         self.legend.toggled.connect(self._on_legend_toggled)
         self.toolbar.spec_changed.connect(self._on_toolbar_spec_changed)
         self.toolbar.coloring_changed.connect(self._on_toolbar_coloring_changed)
+        self.toolbar.landmarks_changed.connect(self._on_toolbar_landmarks_changed)
         self.toolbar.tool_chosen.connect(self.set_tool)
         self.toolbar.reset_requested.connect(self.reset_range)
         self.toolbar.add_requested.connect(self.add_requested)
@@ -235,7 +237,7 @@ class MapView(QWidget):
             self._show_dataset()
         elif "coloring" in names:
             self._show_colors()
-        if names & {"embedding", "representation", "maps", "map_view"}:
+        if names & {"embedding", "representation", "maps", "map_view", "landmarks"}:
             self._show_spec()
         if names & {"embedding", "representation", "maps"} and self._store.dataset is not None:
             self._note.setVisible(False)
@@ -306,8 +308,8 @@ class MapView(QWidget):
         self._axes = ()
         self.scatter.set_points(np.zeros((0, 2)), keep_range=False)
         self.scatter.set_busy(self.tr("computing…") if dataset is not None and len(dataset) else None)
-        if self.spec.view.x_axis and self.spec.view.y_axis:
-            self._show_points()
+        # columns may do without an embedding; and a map that was known is there before this panel hears of its set
+        self.show_all()
 
     def _show_points(self) -> None:
         dataset, columns, result = self._store.dataset, self._store.columns, self._store.result(self._result("map"))
@@ -349,6 +351,7 @@ class MapView(QWidget):
     def _show_spec(self) -> None:
         spec = self.spec
         self.toolbar.set_spec(spec)
+        self.toolbar.set_landmarks(self._store.session.landmarks)
         if self._shown_view != spec.view:
             before, self._shown_view = self._shown_view, spec.view
             if (before.x_axis, before.y_axis) != (spec.view.x_axis, spec.view.y_axis):
@@ -501,6 +504,9 @@ class MapView(QWidget):
 
     def _on_toolbar_spec_changed(self, spec: MapSpec, text: str) -> None:
         self._store.update_map(self._which, spec, text)
+
+    def _on_toolbar_landmarks_changed(self, landmarks: Landmarks) -> None:
+        self._store.update(self.tr("landmarks"), landmarks=landmarks)
 
     def _on_toolbar_coloring_changed(self, coloring: Coloring) -> None:
         self._store.update(self.tr("colour"), coloring=coloring)
