@@ -20,12 +20,12 @@ from qmlstudio.session.map_picture import diameters, places, symbols
 from qmlstudio.session.map_spec import MapSpec
 from qmlstudio.session.map_spec import MapView as LookOfMap
 from qmlstudio.views.map.card import Card
+from qmlstudio.views.map.legends import fill_bar, fill_legend
 from qmlstudio.views.map.overlays import CLUSTER, Overlays
 from qmlstudio.widgets.cloud_map import CloudMap
 from qmlstudio.widgets.color_bar import ColorBar
 from qmlstudio.widgets.lasso import Tool
-from qmlstudio.widgets.legend import Category, Legend
-from qmlstudio.widgets.map_picture import STATISTICS
+from qmlstudio.widgets.legend import Legend
 from qmlstudio.widgets.map_toolbar import MapToolbar
 from qmlstudio.widgets.quality_chip import QualityChip
 from qmlstudio.widgets.raster import SHAPES
@@ -403,13 +403,7 @@ class MapView(QWidget):
         self._show_color_bar()
         self.legend.setVisible(categorical and self._which == 0)
         if categorical:
-            off = {c for c in coloring.hidden.split("\t") if c}
-            few = len(scale.categories) <= len(SHAPES)
-            entries = zip(scale.categories, scale.lut.tolist(), scale.counts, strict=False)
-            self.legend.set_categories(
-                [Category(name, tuple(rgb), n, k if few else 0) for k, (name, rgb, n) in enumerate(entries)]
-            )
-            self.legend.set_shown(frozenset(k for k, name in enumerate(scale.categories) if name not in off))
+            fill_legend(self.legend, scale, coloring.hidden)
         self._note.setText(scale.note)
         self._note.setVisible(bool(scale.note))
 
@@ -418,25 +412,10 @@ class MapView(QWidget):
         columns, scale, statistic = self._store.columns, self._scale, self.scatter.statistic
         if columns is None or scale is None:
             return
-        name = self._store.session.coloring.color_by
         # colours are common to all maps: one bar tells them, statistics are each map's own
         wanted = scale.kind == "number" and self._which == 0
         self.color_bar.setVisible(wanted or statistic is not None)
-        if statistic is not None:
-            of = name if statistic.kind in STATISTICS else ""
-            unit = columns[name].unit if of in columns else ""
-            self.color_bar.set_colors(
-                self.scatter.statistic_colors, statistic.low, statistic.high, statistic.scale, (False, False)
-            )
-            self.color_bar.set_label(f"{self.scatter.statistic_label} {of}".strip(), unit)
-            self.color_bar.set_missing(0)
-        elif scale.kind == "number":
-            p = columns[name]
-            values = p.values[~scale.missing]
-            clipped = (bool((values < scale.low).any()), bool((values > scale.high).any()))
-            self.color_bar.set_colors(scale.lut, scale.low, scale.high, scale.scale, clipped)  # type: ignore[arg-type]
-            self.color_bar.set_label(name, p.unit)
-            self.color_bar.set_missing(int(scale.missing.sum()))
+        fill_bar(self.color_bar, self.scatter, scale, columns, self._store.session.coloring.color_by)
 
     def _show_dimmed(self) -> None:
         """Dim categories that were switched off, and what does not pass the filters."""
