@@ -144,7 +144,8 @@ class Store(QObject):
         now = time.monotonic()
         last, last_kinds = self._last_edit
         kinds = names
-        if names == {"selection"} and np.array_equal(new.selection.mask, self._session.selection.mask):
+        masks = new.selection.mask, self._session.selection.mask
+        if names == {"selection"} and (masks[0] is masks[1] or np.array_equal(*masks)):
             kinds = frozenset({"active"})
         merge = kinds == last_kinds and now - last < MERGE_SECONDS and kinds <= _MERGED and bool(self._undo)
         if not merge:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,13 @@ Mask = NDArray[np.bool_]
 OPERATIONS = ("replace", "add", "subtract", "intersect")
 
 
+def _is_frozen(mask: object) -> bool:
+    """Whether nobody can change an array any more: then it need not be copied."""
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        return False
+    return mask.base is None and not mask.flags.writeable
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """A set of structures.
@@ -21,7 +29,8 @@ class Selection:
     Attributes
     ----------
     mask : (n,) bool
-        Selected structures. Nothing selected is legal, and then nothing is dimmed.
+        Selected structures, read-only. Nothing selected is legal, and then nothing is dimmed. A selection that differs
+        in its active structure only has the same array: panels need not look at millions of flags for a click.
     active : int or None
         The one structure that the other panels show; need not be in the mask.
     origin : str
@@ -33,9 +42,13 @@ class Selection:
     origin: str = ""
 
     def __post_init__(self) -> None:
-        mask = np.array(self.mask, dtype=bool)
-        mask.flags.writeable = False
-        object.__setattr__(self, "mask", mask)
+        mask = self.mask
+        if not (
+            isinstance(mask, np.ndarray) and mask.dtype == np.bool_ and mask.base is None and not mask.flags.writeable
+        ):
+            mask = np.array(mask, dtype=bool)
+            mask.flags.writeable = False
+            object.__setattr__(self, "mask", mask)
         if self.active is not None and not 0 <= self.active < len(mask):
             raise ValueError(f"active structure {self.active} of {len(mask)}")
 
@@ -52,12 +65,12 @@ class Selection:
             isinstance(other, Selection)
             and self.active == other.active
             and self.origin == other.origin
-            and np.array_equal(self.mask, other.mask)
+            and (self.mask is other.mask or np.array_equal(self.mask, other.mask))
         )
 
     __hash__ = None  # type: ignore[assignment]
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many are selected."""
         return int(np.count_nonzero(self.mask))

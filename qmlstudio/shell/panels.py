@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from qmlstudio.app.derived import DerivedColumns
 from qmlstudio.app.filtering import FilterEngine
@@ -29,6 +29,18 @@ FRONT = ("data", "descriptor", "gallery")
 """Panels that are hidden, and those in front of the others of their place, at the first start."""
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 BOTTOM = Qt.DockWidgetArea.BottomDockWidgetArea
+
+
+def _frame(view: QWidget) -> QWidget:
+    """Keeps a panel's room while it is hidden, so that docks do not shrink behind another's tab."""
+    policy = view.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    view.setSizePolicy(policy)
+    frame = QWidget()
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(view)
+    return frame
 
 
 class Panels(QObject):
@@ -101,12 +113,14 @@ class Panels(QObject):
         for name, title, view, area in places:
             dock = QDockWidget(title, window)
             dock.setObjectName(f"dock_{name}")
-            dock.setWidget(view)
+            dock.setWidget(_frame(view))
             window.addDockWidget(area, dock)
             if area in first:
                 window.tabifyDockWidget(first[area], dock)
             first.setdefault(area, dock)
             self.docks[name] = dock
+            # Qt calls what lies behind another tab visible; panels out of sight shall compute nothing
+            dock.visibilityChanged.connect(view.setVisible)
         window.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         window.setCorner(Qt.Corner.BottomLeftCorner, LEFT)
         window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from qmlstudio.app.jobs import WARM_UP, Job, JobRunner
@@ -23,6 +23,7 @@ from qmlstudio.widgets.gallery_bar import MOST_CAPTIONS, GalleryBar
 from qmlstudio.widgets.gallery_pictures import SLICE_SECONDS, Kind, Look, Subject, pictures
 from qmlstudio.widgets.table_numbers import Order, format_number, sort_order
 
+FOLLOW_MS = 60
 _PRIORITY = WARM_UP // 2
 """Behind whatever somebody has asked for, before what nobody waits for."""
 _BATCH = 60
@@ -90,6 +91,10 @@ class GalleryView(QWidget):
         grid.wanted.connect(self._on_grid_wanted)
         grid.escape_pressed.connect(store.escape)
         store.changed.connect(self._on_store_changed)
+        self._follow = QTimer(self)
+        self._follow.setSingleShot(True)
+        self._follow.setInterval(FOLLOW_MS)
+        self._follow.timeout.connect(self._on_follow_timeout)
         store.columns_changed.connect(self._on_store_columns_changed)
         store.results_changed.connect(self._on_store_results_changed)
         store.hovered.connect(grid.set_hovered)
@@ -140,9 +145,13 @@ class GalleryView(QWidget):
             selection = self._store.session.selection
             if selection.mask is not self._shown_mask:
                 self._show_order()
-            self.grid.set_active(selection.active)
+            # a click is to be answered by map, structure and table first: the gallery scrolls after them
+            self._follow.start()
         if "pins" in names:
             self.grid.set_pins(self._store.session.pins)
+
+    def _on_follow_timeout(self) -> None:
+        self.grid.set_active(self._store.active)
 
     def _on_store_columns_changed(self, names: frozenset[str]) -> None:
         kept = self.bar.sort_by

@@ -144,6 +144,8 @@ class PropertyModel(QAbstractTableModel):
 
     def set_selection(self, mask: Mask) -> None:
         """Mark the selected structures' rows."""
+        if mask is self._mask:
+            return
         if self._only_selected:
             self.beginResetModel()
             self._mask = mask

@@ -120,10 +120,17 @@ class Driver:
         self.wait(lambda: not scatter._sorter.is_active, 60, "the sorted map")
         self.turn(0.3)
 
-    def until_painted(self, paints: Paints, limit: float = 10.0, jobs: bool = False) -> float:
-        """Turn the event loop as fast as it goes until all were painted (and `jobs` ended); returns that moment."""
+    def until_painted(self, paints: Paints, limit: float = 10.0, slots: tuple[str, ...] = ()) -> float:
+        """Turn the event loop as fast as it goes until all were painted and no job of `slots` is left.
+
+        Returns that moment.
+        """
+
+        def is_busy() -> bool:
+            return any(h.slot in slots and not h.is_finished for h in self.window.runner.jobs())
+
         until = time.perf_counter() + limit
-        while paints.missing or (jobs and not self.window.runner.is_idle):
+        while paints.missing or (slots and is_busy()):
             if time.perf_counter() > until:
                 raise RuntimeError(f"widgets {sorted(paints.missing)} were not painted within {limit:g} s")
             QApplication.processEvents()

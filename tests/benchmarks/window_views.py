@@ -21,6 +21,8 @@ from qmlstudio.representations.base import Features
 
 MOVE, PRESS, RELEASE = QEvent.Type.MouseMove, QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease
 HOVER_LIMIT, CLICK_LIMIT, LASSO_LIMIT = 0.1, 0.05, 0.1
+FOLLOWING = ("bonds", "descriptor")
+"""Jobs that a click asks for and that the panels of the demand show; gallery and neighbours come after them."""
 SIZES = (("QM9", 60.0), ("elpasolites", 30.0), ("10 million", 10.0))
 """Points, and the frames a second that are asked for."""
 
@@ -188,7 +190,7 @@ def _clicks(driver: Driver, what: str, paints: Paints, count: int) -> Row:
 
     def finished(handle: JobHandle, state: str) -> None:
         # bonds or descriptor come from a job: what counts is painted after it
-        if handle.slot in ("bonds", "descriptor"):
+        if handle.slot in FOLLOWING:
             paints.missing.add(1 if handle.slot == "bonds" else 2)
 
     window.runner.finished.connect(finished)
@@ -204,7 +206,7 @@ def _clicks(driver: Driver, what: str, paints: Paints, count: int) -> Row:
         own.append(time.perf_counter() - began)
         if window.store.active != index:
             raise RuntimeError(f"the click on structure {index} hit {window.store.active}")
-        times.append(driver.until_painted(paints, jobs=True) - began)
+        times.append(driver.until_painted(paints, slots=FOLLOWING) - began)
     window.runner.finished.disconnect(finished)
     note = f"handlers {np.median(own) * 1e3:.0f} ms, 3D by {window.structure_view.canvas.backend}"
     return durations(what, times, CLICK_LIMIT, note=note)

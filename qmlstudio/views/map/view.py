@@ -433,7 +433,7 @@ class MapView(QWidget):
             return
         count = selection.count
         # a click changes the active structure only: the points need not be drawn anew for its ring
-        if afresh or not np.array_equal(selection.mask, self._mask):
+        if afresh or not (selection.mask is self._mask or np.array_equal(selection.mask, self._mask)):
             self._mask = selection.mask
             self.scatter.set_selection(selection.mask if count else None)
         self.scatter.set_active(selection.active)
