@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -20,7 +21,7 @@ MANY_OPTIONS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class Node(ABC):
     """A part of an expression.
 
     Attributes
@@ -39,9 +40,9 @@ class Node:
         """What it is made of."""
         return ()
 
+    @abstractmethod
     def values(self, environment: Environment) -> Values:
         """Its values for the columns of `environment`."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
