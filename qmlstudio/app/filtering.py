@@ -10,6 +10,7 @@ from qmlstudio.app.jobs import Job, JobRunner, Lane
 from qmlstudio.app.store import Store
 from qmlstudio.progress import Progress
 from qmlstudio.session.columns import Columns
+from qmlstudio.session.exclusions import Mask, excluded
 from qmlstudio.session.filter_lookups import Lookups, lookups_of
 from qmlstudio.session.filters import (
     Filter,
@@ -39,6 +40,8 @@ class FilterEngine(QObject):
         self._store, self._runner = store, runner
         self._cache = FilterCache()
         self._columns_seen = 0
+        self._excluded: Mask | None = None
+        self._exclusions_seen = 0
         store.changed.connect(self._on_store_changed)
         store.columns_changed.connect(self._on_store_columns_changed)
         self._update()
@@ -46,7 +49,11 @@ class FilterEngine(QObject):
     # -- the store
 
     def _on_store_changed(self, names: frozenset[str]) -> None:
-        if names & {"filters", "dataset"}:
+        if names & {"exclusions", "dataset"}:
+            session = self._store.session
+            self._excluded = excluded(session.exclusions, len(session.selection))
+            self._exclusions_seen += 1
+        if names & {"filters", "dataset", "exclusions"}:
             self._update()
 
     def _on_store_columns_changed(self, _names: frozenset[str]) -> None:
@@ -83,8 +90,9 @@ class FilterEngine(QObject):
             self._runner.cancel(RESULT)
 
     def _publish(self, filters: Filters, passing: dict[int, Passing], columns: Columns) -> None:
-        result = combine(filters, passing, len(columns.dataset))
-        key = "" if result.waiting else f"{columns.dataset.fingerprint} {filters!r} {self._columns_seen}"
+        result = combine(filters, passing, len(columns.dataset), self._excluded)
+        seen = f"{self._columns_seen} {self._exclusions_seen}"
+        key = "" if result.waiting else f"{columns.dataset.fingerprint} {filters!r} {seen}"
         self._store.publish(RESULT, key, result)
 
     def _submit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from qmlstudio.chem.dataset import Dataset, Property
+from qmlstudio.session.added import with_columns, without_columns
 from qmlstudio.session.columns import Columns
 from qmlstudio.session.map_spec import MapSpec
 from qmlstudio.session.selection import Selection
@@ -103,7 +105,7 @@ class Store(QObject):
         if dataset is None:
             return None
         if self._columns is None or self._columns.dataset is not dataset:
-            self._columns = Columns(dataset, self._derived)
+            self._columns = Columns(dataset, self._derived, self._session.added)
         return self._columns
 
     @property
@@ -241,8 +243,35 @@ class Store(QObject):
             return
         derived = {**self._derived, **columns}
         self._derived = {k: c for k, c in derived.items() if c is not None}
-        self._columns = (self._columns or Columns(dataset)).with_derived(self._derived)
+        columns = self._columns or Columns(dataset, added=self._session.added)
+        self._columns = columns.with_derived(self._derived)
         self.columns_changed.emit(frozenset(changed))
+
+    # -- columns that belong to the session
+
+    def add_columns(self, columns: Mapping[str, Property], origin: str) -> None:
+        """Give the data set further properties, or others in place of its own; they are saved, and can be undone.
+
+        Parameters
+        ----------
+        columns : mapping of str to Property
+            One value for each structure or atom.
+        origin : str
+            Where they come from, for people; the step's name, too.
+        """
+        self.update(origin, added=with_columns(self._session.added, columns, origin))
+
+    def remove_columns(self, *names: str) -> None:
+        """Drop added columns; an own one that was hidden by it is there again."""
+        added = without_columns(self._session.added, names)
+        self.update(self.tr("remove {}").format(", ".join(names)), added=added)
+
+    @property
+    def properties(self) -> dict[str, Property]:
+        """The data set's properties with those that were added, of structures and of atoms."""
+        dataset = self.dataset
+        own = {} if dataset is None else dataset.properties
+        return {**own, **{c.name: c.values for c in self._session.added}}
 
     # -- history
 
@@ -320,8 +349,14 @@ class Store(QObject):
             if self._picked and not same_atoms:
                 self._picked = ()
                 self.picked_changed.emit(())
+        altered = frozenset[str]()
+        if "added" in names and "dataset" not in names:
+            altered = frozenset(c.name for c in set(new.added) ^ set(old.added))
+            self._columns = None
         if names:
             self.changed.emit(names)
+        if altered:
+            self.columns_changed.emit(altered)
         self.history_changed.emit()
 
     def _forget_datasets(self) -> None:

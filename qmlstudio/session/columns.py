@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.elements import SYMBOLS
+from qmlstudio.session.added import Added
 
 N_ATOMS, N_HEAVY = "n_atoms", "n_heavy"
 
@@ -17,15 +18,18 @@ N_ATOMS, N_HEAVY = "n_atoms", "n_heavy"
 class Columns(Mapping[str, Property]):
     """The columns by name; what follows from the composition is made when somebody asks for it, once.
 
-    Names in the order in which people look for them: the file's own properties, then derived ones ("cluster"), then
-    ``n_atoms``, ``n_heavy`` and the number of atoms of each element (``n_C``). An own property hides a derived one of
-    the same name, and both hide the composition's.
+    Names in the order in which people look for them: the file's own properties, those that were added to them, then
+    derived ones ("cluster"), then ``n_atoms``, ``n_heavy`` and the number of atoms of each element (``n_C``). An added
+    property stands in place of an own one of the same name (its unit was corrected); an own property hides a derived
+    one, and both hide the composition's.
 
     Parameters
     ----------
     dataset : Dataset
     derived : mapping of str to Property
         One value for each structure.
+    added : tuple of AddedColumn
+        The session's; those with a value for each atom are left out.
 
     Raises
     ------
@@ -33,11 +37,13 @@ class Columns(Mapping[str, Property]):
         A derived column has another length than the data set.
     """
 
-    def __init__(self, dataset: Dataset, derived: Mapping[str, Property] | None = None) -> None:
+    def __init__(self, dataset: Dataset, derived: Mapping[str, Property] | None = None, added: Added = ()) -> None:
         self._dataset = dataset
+        self._added = added
         self._own = {k: p for k, p in dataset.per_structure.items() if p.values.ndim == 1}
+        self._own |= {c.name: c.values for c in added if c.values.target == "structure"}
         self._derived = {k: p for k, p in (derived or {}).items() if k not in self._own}
-        for name, p in self._derived.items():
+        for name, p in (*self._own.items(), *self._derived.items()):
             if p.values.shape != (len(dataset),):
                 raise ValueError(f"column {name!r} has shape {p.values.shape} for {len(dataset)} structures")
         makers: dict[str, Callable[[], Property]] = {
@@ -52,9 +58,14 @@ class Columns(Mapping[str, Property]):
 
     def with_derived(self, derived: Mapping[str, Property]) -> Columns:
         """The columns with other derived ones; what was made of the composition is kept."""
-        new = Columns(self._dataset, derived)
+        new = Columns(self._dataset, derived, self._added)
         new._made = self._made
         return new
+
+    @property
+    def added(self) -> Added:
+        """The session's columns that stand among the own ones."""
+        return self._added
 
     @property
     def dataset(self) -> Dataset:

@@ -14,7 +14,7 @@ from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.errors import DataError
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.progress import SILENT, Progress
-from qmlstudio.session import known
+from qmlstudio.session import added, known
 from qmlstudio.session.scripting import open_dataset
 from qmlstudio.session.selection import Selection
 from qmlstudio.session.session import DatasetRef, Session
@@ -76,7 +76,8 @@ def to_storage(
         arrays["map/points"] = points.points
         data["map"] = {"axes": list(points.axes), "epoch": points.epoch, "n_epochs": points.n_epochs}
     data["results"], more = known.to_storage(document.others)
-    return data, arrays | more
+    data["added"], columns = added.to_storage(document.session.added)
+    return data, arrays | more | columns
 
 
 def write(document: Document, path: str | os.PathLike[str]) -> None:
@@ -111,6 +112,8 @@ def read(path: str | os.PathLike[str], progress: Progress = SILENT, locate: str 
         dataset = _referred(session.dataset, str(data.get("relative_path", "")), Path(path), progress, locate)
     if dataset is None:
         return Document(session, None)
+    if len(dataset) == session.dataset.n:
+        session = replace(session, added=added.from_storage(data.get("added"), arrays, dataset))
     if dataset.fingerprint == session.dataset.fingerprint:
         views = data.get("views")
         coordinates = _coordinates(data, arrays, len(dataset))
@@ -150,7 +153,14 @@ def _reconciled(session: Session, dataset: Dataset) -> Document:
     same_count = len(dataset) == session.dataset.n
     new = session.with_dataset(dataset)
     if same_count:
-        new = replace(new, selection=session.selection, pins=session.pins, coloring=session.coloring)
+        new = replace(
+            new,
+            selection=session.selection,
+            pins=session.pins,
+            coloring=session.coloring,
+            added=session.added,
+            exclusions=session.exclusions,
+        )
         notice = f"{dataset.name} has changed since the session was saved: the map is made anew."
     else:
         selection = Selection.none(len(dataset), 0 if len(dataset) else None)

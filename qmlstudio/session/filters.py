@@ -182,10 +182,13 @@ def evaluate(item: Filter, columns: Columns, lookups: Lookups, progress: Progres
     return Passing(mask, len(columns.dataset) if mask is None else int(np.count_nonzero(mask)), note)
 
 
-def combine(filters: Filters, passing: Mapping[int, Passing], total: int) -> FilterResult:
-    """Join what is known of each filter, by its position; those of which nothing is known are waited for."""
-    mask: Mask | None = None
-    owned = False
+def combine(filters: Filters, passing: Mapping[int, Passing], total: int, excluded: Mask | None = None) -> FilterResult:
+    """Join what is known of each filter, by its position; those of which nothing is known are waited for.
+
+    What is `excluded` (n,) does not pass, whatever the filters say.
+    """
+    mask: Mask | None = None if excluded is None else ~excluded
+    owned = mask is not None
     for k in range(len(filters.items)):
         found = passing.get(k)
         if k in filters.off or found is None or found.mask is None:

@@ -15,7 +15,9 @@ from qmlstudio.learning.embedding_base import Embedding
 from qmlstudio.learning.landmarks import Landmarks
 from qmlstudio.parameters import Parameterised, param
 from qmlstudio.representations.base import Representation
+from qmlstudio.session.added import Added
 from qmlstudio.session.coloring import Coloring
+from qmlstudio.session.exclusions import Exclusion
 from qmlstudio.session.filters import Filters
 from qmlstudio.session.map_spec import MAX_MAPS, MapSpec, MapView
 from qmlstudio.session.selection import NamedSelection, Selection
@@ -104,6 +106,11 @@ class Session:
         The structure to which the column "similarity" compares.
     landmarks : Landmarks
         How maps are made of sets whose features do not fit into memory.
+    added : tuple of AddedColumn
+        Properties that are not in the data set's file. Not in :meth:`to_dict`: their values are arrays, and a session
+        file has them beside it.
+    exclusions : tuple of Exclusion
+        Structures to leave out.
     """
 
     dataset: DatasetRef = DatasetRef()
@@ -122,6 +129,8 @@ class Session:
     cluster_names: tuple[tuple[int, str], ...] = ()
     reference: int | None = None
     landmarks: Landmarks = field(default_factory=Landmarks)
+    added: Added = ()
+    exclusions: tuple[Exclusion, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.maps) >= MAX_MAPS:
@@ -159,6 +168,8 @@ class Session:
             named=(),
             cluster_names=(),
             reference=None,
+            added=(),
+            exclusions=(),
         )
 
     def differing(self, other: Session) -> frozenset[str]:
@@ -185,6 +196,7 @@ class Session:
             "cluster_names": [list(pair) for pair in self.cluster_names],
             "reference": self.reference,
             "landmarks": self.landmarks.to_dict(),
+            "exclusions": [e.to_dict() for e in self.exclusions],
         }
 
     @classmethod
@@ -225,6 +237,7 @@ class Session:
                 cluster_names=tuple((int(k), str(name)) for k, name in data.get("cluster_names", ())),
                 reference=None if reference is None else int(reference),
                 landmarks=Landmarks.from_dict(data.get("landmarks", {})),
+                exclusions=tuple(Exclusion.from_dict(d) for d in data.get("exclusions", ())),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"the session is incomplete: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from qmlstudio.learning.embedding_base import Embedding
 from qmlstudio.parameters import digest
 from qmlstudio.progress import Progress
 from qmlstudio.representations.base import Features, Representation
+from qmlstudio.session.added import Added
 from qmlstudio.session.columns import Columns
 from qmlstudio.session.session import Session
 
@@ -103,7 +105,7 @@ def stages(
         return embedding.neighbors(inputs["features"].per_structure(), progress)
 
     def layout(inputs: Inputs, progress: Progress) -> Any:
-        target = supervision(embedding, dataset)
+        target = supervision(embedding, dataset, session.added)
         if target is None:
             return embedding.layout(inputs["neighbors"], progress)
         return embedding.layout(inputs["neighbors"], progress, target=target)
@@ -112,7 +114,7 @@ def stages(
         from qmlstudio.session.big_map import big_map
 
         _check_distances(representation)
-        target = supervision(embedding, dataset)
+        target = supervision(embedding, dataset, session.added)
         return big_map(
             representation, structures, embedding, session.landmarks, memory_budget, progress, target=target
         ).coordinates
@@ -121,7 +123,7 @@ def stages(
         "features", ALGORITHMS, structures.fingerprint, representation.to_dict(), type(representation).__module__
     )
     neighbors_key = digest("neighbors", features_key, embedding.name, embedding.stage_values("neighbors"))
-    target_key = _target_key(embedding, dataset)
+    target_key = _target_key(embedding, dataset, session.added)
     layout_key = digest("map", neighbors_key, embedding.name, embedding.stage_values("layout"), *target_key)
     if large:
         key = digest("landmarks", layout_key, _but(session.landmarks.to_dict(), "above"), memory_budget)
@@ -155,16 +157,20 @@ def _but(values: dict[str, Any], name: str) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k != name}
 
 
-def supervision(embedding: Embedding, dataset: Dataset) -> NDArray[Any] | None:
+def supervision(embedding: Embedding, dataset: Dataset, added: Added = ()) -> NDArray[Any] | None:
     """The values (n,) of the column that an embedding is supervised by; None when by none, or by one there is not."""
     name = getattr(embedding, "supervised_by", "")
-    column = Columns(dataset).get(name) if name else None
+    column = Columns(dataset, added=added).get(name) if name else None
     return None if column is None else column.values
 
 
-def _target_key(embedding: Embedding, dataset: Dataset) -> tuple[str, ...]:
+def _target_key(embedding: Embedding, dataset: Dataset, added: Added) -> tuple[str, ...]:
     # the structures are in the key by their fingerprint, their properties are not
-    return (dataset.fingerprint,) if getattr(embedding, "supervised_by", "") else ()
+    name = getattr(embedding, "supervised_by", "")
+    if not name:
+        return ()
+    column = next((c.values for c in added if c.name == name), None)
+    return (dataset.fingerprint,) if column is None else (hashlib.sha256(column.values.tobytes()).hexdigest(),)
 
 
 def _check_distances(representation: Representation) -> None:

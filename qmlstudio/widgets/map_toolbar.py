@@ -245,7 +245,7 @@ class MapToolbar(QWidget):
         """Offer other columns."""
         every = [] if columns is None else colorable(columns)
         numbers = [] if columns is None else columns.numeric()
-        own = [] if columns is None else list(columns.dataset.per_structure)
+        own = [] if columns is None else [*columns.dataset.per_structure, *(c.name for c in columns.added)]
         self._color_by.set_columns(columns, every)
         for name, combo in self._axes.items():
             combo.set_columns(columns, every if name == "symbol_by" else numbers)

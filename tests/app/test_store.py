@@ -169,3 +169,23 @@ def test_session_of_an_opened_file_is_taken_as_it_is(qtbot: QtBot) -> None:
     wished = replace(s.session.with_dataset(data), pins=(2, 5), embedding=PCA())
     s.open_dataset(data, wished)
     assert s.session is wished
+
+
+def test_added_columns_are_a_step_of_the_history(store: Store) -> None:
+    seen: list[frozenset[str]] = []
+    store.columns_changed.connect(seen.append)
+    shifted = Property(np.arange(8.0) + 1, unit="kcal/mol")
+    charges = Property(np.zeros(16), "atom", "e")
+    store.add_columns({"energy": shifted, "q": charges}, "GFN2-xTB")
+    assert store.columns is not None
+    assert store.columns["energy"] is shifted
+    assert "q" not in store.columns
+    assert store.properties["q"] is charges
+    assert store.undo_text == "GFN2-xTB"
+    store.undo()
+    assert store.columns["energy"].unit == "eV"
+    store.redo()
+    assert store.columns["energy"].unit == "kcal/mol"
+    store.remove_columns("energy", "q")
+    assert store.columns["energy"].unit == "eV"
+    assert seen == [{"energy", "q"}] * 4

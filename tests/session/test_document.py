@@ -10,7 +10,9 @@ from qmlstudio.chem.readers import open_paths
 from qmlstudio.chem.structures import Structures
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.session import document
+from qmlstudio.session.added import with_columns
 from qmlstudio.session.document import Document
+from qmlstudio.session.exclusions import Exclusion
 from qmlstudio.session.scripting import open_dataset, with_derived
 from qmlstudio.session.selection import Selection
 from qmlstudio.session.session import Session
@@ -105,3 +107,24 @@ def test_damaged_session_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(StorageError, match=r"a\.qmls"):
         document.read(path)
+
+
+def test_added_columns_and_exclusions_are_kept(tmp_path: Path) -> None:
+    before = opened(xyz_file(tmp_path))
+    columns = {
+        "E_xtb": Property(np.arange(5.0), unit="Ha", description="GFN2-xTB"),
+        "q": Property(np.arange(10.0), "atom", "e"),
+        "note": Property(np.array(["a", "", "b", "", ""])),
+    }
+    session = replace(
+        before.session,
+        added=with_columns((), columns, "GFN2-xTB"),
+        exclusions=(Exclusion("bad", "clash", np.array([2])),),
+    )
+    document.write(replace(before, session=session), tmp_path / "a.qmls")
+    after = document.read(tmp_path / "a.qmls").session
+    assert after.exclusions == session.exclusions
+    for old, new in zip(session.added, after.added, strict=True):
+        assert (old.name, old.origin, old.values.unit) == (new.name, new.origin, new.values.unit)
+        assert (old.values.target, old.values.description) == (new.values.target, new.values.description)
+        assert np.array_equal(old.values.values, new.values.values)
