@@ -75,10 +75,29 @@ step() {
   fi
 }
 
-step "ruff check" "$PYTHON" -m ruff check .
-step "ruff format" "$PYTHON" -m ruff format --check .
-step "mypy" "$PYTHON" -m mypy
-step "layers" "$PYTHON" -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+# Style, types and layers take one core, compiling the loops that the tests need another: side by side.
+check_style() {
+  step "ruff check" "$PYTHON" -m ruff check .
+  step "ruff format" "$PYTHON" -m ruff format --check .
+  step "mypy" "$PYTHON" -m mypy
+  step "layers" "$PYTHON" -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+  printf '%s\n' ${failed[@]+"${failed[@]}"} >"$SCRATCH/style.failed"
+}
+scratch
+check_style >"$SCRATCH/style.log" 2>&1 &
+style=$!
+trap 'kill "$style" 2>/dev/null || true; clean_up' EXIT
+step "compiled loops" "$PYTHON" tests/compile.py
+wait "$style" || true
+trap clean_up EXIT
+cat "$SCRATCH/style.log"
+if [[ -f "$SCRATCH/style.failed" ]]; then
+  while read -r name; do
+    if [[ -n "$name" ]]; then failed+=("$name"); fi
+  done <"$SCRATCH/style.failed"
+else
+  failed+=("style") # it ended before its last line
+fi
 # Two halves side by side, the window's and the rest: neither needs more than a core. With arguments of your own, one run.
 WINDOW=(tests/app tests/shell tests/views tests/widgets)
 run_tests() {

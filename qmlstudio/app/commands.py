@@ -116,6 +116,14 @@ COMMANDS: tuple[Command, ...] = (
         id="problems", menu="&Data", text=_("&Problems of this data set…"), tip=_("What of the file could not be used")
     ),
     Command(id="properties", menu="&Data", text=_("Data set &information…")),
+    Command(
+        id="units",
+        menu="&Data",
+        text=_("&Units and energies…"),
+        shortcut="Ctrl+U",
+        separator=True,
+        tip=_("Convert or correct the unit of a column; total, atomization and formation energies"),
+    ),
     # the representations themselves stand below these: see qmlstudio.app.represent
     Command(
         id="about_representation",

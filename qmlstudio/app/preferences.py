@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,6 +16,8 @@ from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 ORGANISATION = "QML Studio"
 APPLICATION = "qmlstudio"
 MAX_RECENT = 12
+MAX_CORRECTED = 500
+"""Data sets of which corrected units are remembered."""
 BUILTIN = "builtin:"
 """Before the name of a data set that the application brings along; the rest of such a "path" is no file."""
 LEAST_MEMORY = 256 * 2**20
@@ -162,6 +164,22 @@ class Preferences(QObject):
         """Empty the list."""
         self._set_recent([])
 
+    def unit_corrections(self, fingerprint: str) -> dict[str, str]:
+        """Column → the unit that it has in truth, of the data set with this fingerprint."""
+        return dict(self._corrections().get(fingerprint, {}))
+
+    def remember_units(self, fingerprint: str, units: Mapping[str, str]) -> None:
+        """Keep the corrected units of a data set for the next time it is opened; none of them: forget it."""
+        every = self._corrections()
+        every.pop(fingerprint, None)
+        if units:
+            every[fingerprint] = dict(units)
+        kept = dict(list(every.items())[-MAX_CORRECTED:])
+        self._settings.setValue("unit_corrections", json.dumps(kept))
+
+    def _corrections(self) -> dict[str, dict[str, str]]:
+        return dict(self._read("unit_corrections", {}, _texts_by_name))
+
     # -- inside
 
     def _read(self, key: str, default: Any, check: Callable[[Any], Any]) -> Any:
@@ -283,3 +301,14 @@ def _texts(value: Any) -> list[str]:
     if not isinstance(found, list):
         raise ValueError("not a list")
     return [text for text in found if isinstance(text, str)]
+
+
+def _texts_by_name(value: Any) -> dict[str, dict[str, str]]:
+    found = json.loads(value)
+    if not isinstance(found, dict):
+        raise ValueError("not a table")
+    return {
+        str(name): {str(k): str(v) for k, v in entries.items()}
+        for name, entries in found.items()
+        if isinstance(entries, dict)
+    }

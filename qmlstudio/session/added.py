@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from qmlstudio.chem.dataset import Dataset, Property
 
 Arrays = dict[str, NDArray[Any]]
+CORRECTED = "unit corrected"
+"""Origin of a column whose numbers are the file's, and whose unit is not."""
 
 
 @dataclass(frozen=True, eq=False)

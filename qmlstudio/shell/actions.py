@@ -138,6 +138,12 @@ class Actions(QObject):
         else:
             self._window.statusBar().showMessage(self.tr("This data set has no problems."), 4000)
 
+    def on_units(self, column: str = "") -> None:
+        from qmlstudio.shell.units_dialog import UnitsDialog
+
+        if self._store.dataset is not None:
+            UnitsDialog(self._window, column if isinstance(column, str) else "").open()
+
     def on_properties(self) -> None:
         dataset = self._store.dataset
         if dataset is None:

@@ -122,6 +122,7 @@ class MainWindow(QMainWindow):
         self.documents.autosave.failed.connect(self._on_autosave_failed)
         self.preferences.changed.connect(self._on_preferences_changed)
         self.dataset_view.problems_requested.connect(self.actions_of_commands.on_problems)
+        self.dataset_view.units_requested.connect(self.actions_of_commands.on_units)
         self.maps.context_menu_requested.connect(self._on_map_context_menu_requested)
         self.panels.gallery.reveal_requested.connect(self.panels.reveal)
         for view in (self.panels.gallery, self.panels.distributions):

@@ -40,9 +40,12 @@ class DatasetView(QWidget):
     -------
     problems_requested()
         The user wants to read what of the file could not be used.
+    units_requested(name)
+        The user wants to change a column's unit.
     """
 
     problems_requested = Signal()
+    units_requested = Signal(str)
 
     def __init__(self, store: Store, runner: JobRunner | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -95,6 +98,8 @@ class DatasetView(QWidget):
         self.table.filter_requested.connect(self._on_table_filter_requested)
         self.table.columns_requested.connect(self._on_columns_requested)
         self.table.noted.connect(self._show_note)
+        self.table.units_requested.connect(self.units_requested)
+        self.table.removal_requested.connect(store.remove_columns)
         self.table.rows.busy_changed.connect(self._on_rows_busy_changed)
         self._chooser.chosen.connect(self._on_columns_requested)
         self._chooser.reset_requested.connect(self._on_chooser_reset_requested)

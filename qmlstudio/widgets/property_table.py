@@ -67,6 +67,8 @@ class PropertyTable(QTableView):
         The user has hidden or moved columns: these are left, in this order.
     noted(text)
         What was copied.
+    units_requested(name), removal_requested(name)
+        Change this column's unit; drop it, since it is none of the file's.
     """
 
     activated_structure = Signal(int)
@@ -75,6 +77,8 @@ class PropertyTable(QTableView):
     filter_requested = Signal(str)
     columns_requested = Signal(object)
     noted = Signal(str)
+    units_requested = Signal(str)
+    removal_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -277,10 +281,13 @@ class PropertyTable(QTableView):
                 bars.setCheckable(True)
                 bars.setChecked(name not in self._model.without_bars)
                 bars.toggled.connect(partial(self._model.set_bars, name))
+                menu.addAction(self.tr("Units and energies…"), partial(self.units_requested.emit, name))
             menu.addSeparator()
         menu.addAction(self.tr("Copy column"), partial(self.copy_column, name))
         if name != IDENTIFIER:
             menu.addAction(self.tr("Hide column"), partial(self._hide, name))
+            if columns is not None and any(c.name == name for c in columns.added):
+                menu.addAction(self.tr("Remove column"), partial(self.removal_requested.emit, name))
         return menu
 
     def _sort(self, name: str | None, descending: bool) -> None:
