@@ -1,0 +1,1 @@
+"""Kernels: similarities of structures. Only these are ever called kernel; compiled functions are loops."""
