@@ -243,8 +243,8 @@ class Store(QObject):
             return
         derived = {**self._derived, **columns}
         self._derived = {k: c for k, c in derived.items() if c is not None}
-        columns = self._columns or Columns(dataset, added=self._session.added)
-        self._columns = columns.with_derived(self._derived)
+        known = self._columns or Columns(dataset, added=self._session.added)
+        self._columns = known.with_derived(self._derived)
         self.columns_changed.emit(frozenset(changed))
 
     # -- columns that belong to the session

@@ -22,6 +22,7 @@ from qmlstudio.views.gallery import GalleryView
 from qmlstudio.views.jobs import JobsView
 from qmlstudio.views.neighbors import NeighborsView
 from qmlstudio.views.selection import SelectionView
+from qmlstudio.views.series import SeriesView
 from qmlstudio.views.structure import StructureView
 
 HIDDEN = ("jobs",)
@@ -67,6 +68,7 @@ class Panels(QObject):
         self.neighbors = NeighborsView(store, runner)
         self.gallery = GalleryView(store, runner)
         self.distributions = DistributionsView(store, runner)
+        self.series = SeriesView(store, runner)
         self.jobs = JobsView(runner)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setObjectName("central")
@@ -88,6 +90,7 @@ class Panels(QObject):
             self.neighbors,
             self.gallery,
             self.distributions,
+            self.series,
         )
         self._stateful: dict[str, DatasetView | GalleryView | NeighborsView] = {
             "table": self.dataset,
@@ -107,6 +110,7 @@ class Panels(QObject):
             ("neighbors", self.tr("Neighbours"), self.neighbors, RIGHT),
             ("gallery", self.tr("Gallery"), self.gallery, BOTTOM),
             ("distributions", self.tr("Distributions"), self.distributions, BOTTOM),
+            ("series", self.tr("Series"), self.series, BOTTOM),
             ("jobs", self.tr("Jobs"), self.jobs, BOTTOM),
         )
         first: dict[Qt.DockWidgetArea, QDockWidget] = {}
