@@ -1,4 +1,4 @@
-"""``qmlstudio [FILE…]`` opens the window; ``render``, ``features``, ``info``, ``list``, ``demo`` need no hands.
+"""``qmlstudio [FILE…]`` opens the window; its commands (``render``, ``info``, ``data`` and others) need no hands.
 
 Exit codes: 0 done, 1 the data or parameters are wrong, 2 the command line is, 130 interrupted.
 """
@@ -14,14 +14,19 @@ from typing import Any
 from qmlstudio import __version__
 from qmlstudio.progress import Progress
 
-COMMANDS = ("render", "features", "info", "list", "demo")
+COMMANDS = ("render", "features", "info", "list", "demo", "compute", "data", "compare-data", "enumerate", "doctor")
+FILE_HELP = "structures, a session (.qmls), builtin:NAME, catalogue:NAME (see “data”), or qm9:"
 
 
 def run(arguments: list[str]) -> int:
     """Do what the arguments say; returns the exit code."""
+    if arguments == ["--compute-worker"]:  # the packed program starts its computing processes so
+        from qmlstudio.quantum.worker import main as serve
+
+        return serve()
     try:
         if arguments and arguments[0] in COMMANDS:
-            if arguments[0] in ("render", "features", "list"):
+            if arguments[0] in ("render", "features", "list", "compare-data"):
                 _plugins()
             options = _parser(arguments[0]).parse_args(arguments)
             code: int = options.run(options)
@@ -44,16 +49,19 @@ def _is_expected(error: BaseException) -> bool:
     from qmlstudio.chem.errors import DataError
     from qmlstudio.session.stages import TooLargeError
 
-    return isinstance(error, OSError | ValueError | DataError | TooLargeError)
+    if isinstance(error, OSError | ValueError | DataError | TooLargeError):
+        return True
+    pool = sys.modules.get("qmlstudio.quantum.pool")
+    return pool is not None and isinstance(error, pool.EngineError)
 
 
 def _window(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="qmlstudio",
         description="Explore chemical compound space with quantum-mechanics-based machine learning.",
-        epilog="commands without a window: qmlstudio render|features|info|list|demo --help",
+        epilog="commands without a window: qmlstudio render|features|info|list|data|demo --help",
     )
-    parser.add_argument("files", nargs="*", metavar="FILE", help="structures, a session (.qmls), builtin:NAME, or qm9:")
+    parser.add_argument("files", nargs="*", metavar="FILE", help=FILE_HELP)
     parser.add_argument("--version", action="version", version=f"qmlstudio {__version__}")
     options = parser.parse_args(arguments)
     if sys.platform.startswith("linux") and not _has_display():
@@ -88,13 +96,24 @@ def _parser(command: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_render(commands, command == "render")
     _add_features(commands, command == "features")
+    _add_compute(commands, command == "compute")
+    _add_compare_data(commands, command == "compare-data")
+    _add_enumerate(commands, command == "enumerate")
+    _add_doctor(commands, command == "doctor")
     info = commands.add_parser("info", help="what a file holds", description="What a file holds.")
-    info.add_argument("file", metavar="FILE", help="structures, a session (.qmls), builtin:NAME, or qm9:")
+    info.add_argument("file", metavar="FILE", help=FILE_HELP)
     info.set_defaults(run=_info)
     listing = commands.add_parser(
         "list", help="representations, embeddings, built-in data sets", description="What there is, with parameters."
     )
     listing.set_defaults(run=_list)
+    data = commands.add_parser(
+        "data", help="the catalogue of data sets: list, info, get, verify, where", description="Published data sets."
+    )
+    if command == "data":
+        from qmlstudio.data_commands import add_commands
+
+        add_commands(data, _progress)
     demo = commands.add_parser(
         "demo",
         help="the main job on the built-in data set, into figures",
@@ -112,7 +131,7 @@ def _add_render(commands: Any, with_parameters: bool) -> None:
         description="Computes a representation and a map of FILE and writes a figure.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    render.add_argument("file", metavar="FILE", help="structures, a session (.qmls), builtin:NAME, or qm9:")
+    render.add_argument("file", metavar="FILE", help=FILE_HELP)
     render.add_argument("--view", choices=("map", "structure", "descriptor"), default="map")
     render.add_argument("--out", required=True, metavar="FIGURE", help="the suffix decides: .svg .pdf .png .tiff")
     render.add_argument("--structure", metavar="ID", help="identifier or 1-based number of the structure to show")
@@ -157,6 +176,112 @@ def _add_options(
         )
 
 
+def _add_compute(commands: Any, with_parameters: bool) -> None:
+    parser = commands.add_parser(
+        "compute",
+        help="quantum-chemical properties, geometries, dynamics",
+        description="Computes properties of the structures of FILE (energies, forces, orbitals, dipoles, charges, "
+        "vibrations), or optimised geometries, conformers, dynamics, normal-mode samples, and writes a file.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    if not with_parameters:
+        return
+    from qmlstudio.quantum.command import GROUPS, add_options
+
+    add_options(parser)
+    taken: dict[str, Any] = {}
+    for title, classes in GROUPS:
+        _add_options(parser, taken, title, classes)
+    parser.set_defaults(run=_compute)
+
+
+def _compute(options: argparse.Namespace) -> int:
+    from functools import partial
+
+    from qmlstudio.quantum.command import run as run_compute
+
+    progress = _progress(options)
+    opened = _load(options.file, progress.part(0.0, 0.05))
+    return run_compute(options, opened.dataset, partial(_given, options), progress.part(0.05, 1.0))
+
+
+def _add_doctor(commands: Any, with_parameters: bool) -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="what may be wrong with a file's data",
+        description="Looks for duplicates, clashes, fragments, outlying energies, wrong units, missing values and more. "
+        "Exit code 3: there are errors.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    if not with_parameters:
+        return
+    from qmlstudio.session.doctor import REGISTRY, report
+
+    report.add_options(parser)
+    _add_options(parser, {}, "checks", tuple(REGISTRY.values()))
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from qmlstudio.session.doctor import REGISTRY, report
+
+    progress = _progress(options)
+    checks = [_given(options, cls, cls()) for name, cls in REGISTRY.items() if name in (options.check or REGISTRY)]
+    opened = _load(options.file, progress.part(0.0, 0.3))
+    return report.run(options, opened.dataset, checks, progress.part(0.3, 1.0))
+
+
+def _add_compare_data(commands: Any, with_parameters: bool) -> None:
+    parser = commands.add_parser(
+        "compare-data",
+        help="data sets side by side, into figures",
+        description="Compares the sizes, composition, distances, angles, energies and forces of data sets, and how far "
+        "each covers the others, and writes figures and numbers into a folder.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    if not with_parameters:
+        return
+    from qmlstudio.figures.comparison_command import add_options, groups
+
+    add_options(parser)
+    taken: dict[str, Any] = {}
+    for title, classes in groups():
+        _add_options(parser, taken, title, classes)
+    parser.set_defaults(run=_compare_data)
+
+
+def _compare_data(options: argparse.Namespace) -> int:
+    from qmlstudio.figures.comparison_command import run as run_comparison
+
+    return run_comparison(options, _progress(options), _given)
+
+
+def _add_enumerate(commands: Any, with_parameters: bool) -> None:
+    parser = commands.add_parser(
+        "enumerate",
+        help="all molecules up to a number of heavy atoms",
+        description="Makes all molecules of chosen elements in the manner of GDB: graphs, bond orders, elements, "
+        "filters, stereoisomers, geometries; prints how many come to each stage.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    if not with_parameters:
+        return
+    from qmlstudio.chem.enumeration.command import add_options
+    from qmlstudio.chem.enumeration.stages import Enumeration
+
+    add_options(parser)
+    _add_options(parser, {}, "enumeration", (Enumeration,))
+    parser.set_defaults(run=_enumerate)
+
+
+def _enumerate(options: argparse.Namespace) -> int:
+    from functools import partial
+
+    from qmlstudio.chem.enumeration.command import run as run_enumeration
+
+    return run_enumeration(options, partial(_given, options), _progress(options))
+
+
 def _add_features(commands: Any, with_parameters: bool) -> None:
     features = commands.add_parser(
         "features",
@@ -165,7 +290,7 @@ def _add_features(commands: Any, with_parameters: bool) -> None:
         "explains it in a .json file beside it: columns, elements, identifiers, hyper-parameters.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    features.add_argument("file", metavar="FILE", help="structures, a session (.qmls), builtin:NAME, or qm9:")
+    features.add_argument("file", metavar="FILE", help=FILE_HELP)
     features.add_argument("--out", required=True, metavar="FEATURES", help="file to write, ending in .npy")
     features.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     features.add_argument("--threads", type=int, default=None, help="default: all")

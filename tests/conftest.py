@@ -95,9 +95,16 @@ def no_leaks() -> Iterator[None]:
     assert not timer_names, f"active timers: {', '.join(timer_names)}"
 
 
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where data sets that take long to read are kept while the tests run."""
+    return tmp_path_factory.mktemp("stores")
+
+
 @pytest.fixture(autouse=True)
-def fresh_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_settings(tmp_path: Path, stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has empty settings and its own folders for data and sessions; caches of compiled loops are kept."""
+    monkeypatch.setenv("QMLSTUDIO_STORE", str(stores))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -113,9 +113,33 @@ COMMANDS: tuple[Command, ...] = (
     Command(id="preferences", menu="&Edit", text=_("&Preferences…"), shortcut="Ctrl+,", separator=True),
     Command(id="builtin", menu="&Data", text=_("&Built-in data sets")),
     Command(
+        id="catalogue",
+        menu="&Data",
+        text=_("Cata&logue of data sets…"),
+        tip=_("Published data sets: what they hold, how to cite them; fetch and open them"),
+    ),
+    Command(
         id="problems", menu="&Data", text=_("&Problems of this data set…"), tip=_("What of the file could not be used")
     ),
+    Command(
+        id="doctor",
+        menu="&Data",
+        text=_("&Examine the data (doctor)"),
+        tip=_("Duplicates, clashes, outliers, wrong units, missing values …"),
+    ),
     Command(id="properties", menu="&Data", text=_("Data set &information…")),
+    Command(
+        id="compute",
+        menu="&Data",
+        text=_("&Compute properties…"),
+        tip=_("Energies, forces, orbitals, vibrations, geometries, dynamics by xTB, Hartree–Fock or DFT"),
+    ),
+    Command(
+        id="enumerate",
+        menu="&Data",
+        text=_("&Enumerate molecules…"),
+        tip=_("All molecules up to a number of heavy atoms, in the manner of GDB, with filters that can be switched"),
+    ),
     Command(
         id="units",
         menu="&Data",
@@ -123,6 +147,13 @@ COMMANDS: tuple[Command, ...] = (
         shortcut="Ctrl+U",
         separator=True,
         tip=_("Convert or correct the unit of a column; total, atomization and formation energies"),
+    ),
+    Command(
+        id="compare_data",
+        menu="&Data",
+        text=_("Co&mpare data sets…"),
+        separator=True,
+        tip=_("Sizes, composition, distances, angles, energies, forces and coverage of sets, side by side"),
     ),
     # the representations themselves stand below these: see qmlstudio.app.represent
     Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from qmlstudio.chem.errors import DataError
 from qmlstudio.learning.embedding_base import Coordinates
 from qmlstudio.progress import Progress
 from qmlstudio.session import document as documents
+from qmlstudio.session.added import CORRECTED, with_columns
 from qmlstudio.session.document import SUFFIX, Document
 from qmlstudio.session.joining import added
-from qmlstudio.session.scripting import open_dataset, prepared
+from qmlstudio.session.scripting import KEEPER, open_dataset, prepared
 from qmlstudio.session.session import Session
 
 log = logging.getLogger("qmlstudio.documents")
@@ -81,6 +82,7 @@ class Documents(QObject):
         self._pipeline = pipeline
         self._preferences = preferences
         self.path = ""
+        self._told = ""
         self.collect_views: Callable[[], dict[str, Any]] = dict
         self.autosave = Autosave(self._snapshot, self._title, self)
         store.changed.connect(self._on_store_changed)
@@ -138,6 +140,12 @@ class Documents(QObject):
         else:
             self.failed.emit(self.tr("The clipboard holds no text. Copy xyz or SMILES first."), "")
 
+    def show_dataset(self, dataset: Dataset) -> None:
+        """Put a data set on screen that was made here, not read; it has no file yet."""
+        self._store.open_dataset(dataset, self._session_for(dataset))
+        self._set_path("")
+        self.opened.emit(dataset.name)
+
     def open_recipe(self, session: Session) -> None:
         """Open a session known from elsewhere (a figure's metadata), with the data that it names."""
         title = session.dataset.name
@@ -186,7 +194,7 @@ class Documents(QObject):
 
     def _on_read(self, origin: _Origin, result: Dataset | Document) -> None:
         if isinstance(result, Dataset):
-            self._store.open_dataset(result)
+            self._store.open_dataset(result, self._session_for(result))
             self._set_path("")
         else:
             self._show_document(result)
@@ -204,11 +212,28 @@ class Documents(QObject):
         self.opened.emit(origin.title if origin.is_session else self._store.session.dataset.name)
         if isinstance(result, Document) and result.notice:
             self.notice.emit(result.notice)
+        if KEEPER.trouble and KEEPER.trouble != self._told:
+            self._told = KEEPER.trouble
+            self.notice.emit(self._told)
         dataset = self._store.dataset
         if dataset is not None and dataset.problems:
-            first = dataset.problems[0]
-            text = self.tr("{:,} structures opened; {:,} could not be used. First: {}")
-            self.notice.emit(text.format(len(dataset), len(dataset.problems), first))
+            wrong = [p for p in dataset.problems if not p.is_notice]
+            if wrong:
+                text = self.tr("{:,} structures opened; {:,} could not be used. First: {}")
+                self.notice.emit(text.format(len(dataset), len(wrong), wrong[0]))
+            else:
+                self.notice.emit(self.tr("{:,} structures opened. {}").format(len(dataset), dataset.problems[0]))
+
+    def _session_for(self, dataset: Dataset) -> Session:
+        """The present methods for another data set, with the units that were corrected when it was open before."""
+        session = self._store.session.with_dataset(dataset)
+        units = self._preferences.unit_corrections(dataset.fingerprint)
+        columns = {
+            name: replace(dataset.properties[name], unit=unit)
+            for name, unit in units.items()
+            if name in dataset.properties
+        }
+        return replace(session, added=with_columns((), columns, CORRECTED)) if columns else session
 
     def _show_document(self, document: Document) -> None:
         if document.dataset is None:
@@ -226,7 +251,9 @@ class Documents(QObject):
         self.views_loaded.emit(document.views)
 
     def _on_read_failed(self, origin: _Origin, error: BaseException, details: str) -> None:
-        if origin.path and not Path(origin.path).exists():
+        from qmlstudio.chem.readers import file_of
+
+        if origin.path and not file_of(origin.path).exists():
             self._preferences.remove_recent_file(origin.path)
         self.failed.emit(str(error) or type(error).__name__, details)
         self._pipeline.advance()
@@ -312,9 +339,7 @@ def _read_one(path: str, progress: Progress) -> Dataset:
 
 
 def _read_many(paths: list[str], progress: Progress) -> Dataset:
-    from qmlstudio.chem.readers import open_paths
-
-    return prepared(open_paths(paths, progress))
+    return open_dataset("\n".join(paths), progress)
 
 
 def _add(

@@ -1,4 +1,4 @@
-"""Computations beside the window: two threads, progress, cancellation, latest wins.
+"""Computations beside the window: a thread for each lane, progress, cancellation, latest wins.
 
 Everything here belongs to the main thread; what runs in the others is in :mod:`qmlstudio.app.worker`.
 """
@@ -24,10 +24,10 @@ from qmlstudio.progress import Progress
 
 log = logging.getLogger("qmlstudio.jobs")
 
-Lane = Literal["batch", "interactive"]
+Lane = Literal["batch", "interactive", "process", "network"]
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 
-LANES: tuple[Lane, ...] = ("batch", "interactive")
+LANES: tuple[Lane, ...] = ("batch", "interactive", "process", "network")
 STACK_BYTES = 16 * 2**20
 """Stack of a worker's thread: LLVM compiles deep expressions recursively, and the default of some systems is 512 kB."""
 SWITCH_SECONDS = 0.001
@@ -60,8 +60,9 @@ class Job:
     partial : callable (value), optional
         Receives intermediate results, the latest only, at most 20 a second. Like `done` and `failed` it is called in
         the main thread, and never once the job was cancelled or superseded.
-    lane : "batch" or "interactive"
-        Data-set wide work (may enter numba's parallel runtime), or the active structure only (serial loops).
+    lane : "batch", "interactive", "process" or "network"
+        Data-set wide work (may enter numba's parallel runtime); the active structure only (serial loops); waiting
+        for processes of its own, or for a download, which may take hours while the others work.
     priority : int
         Higher runs first; equal ones in the order of submission. Nobody waits for :data:`WARM_UP` and below: such a
         job makes way when another comes, and starts again from its beginning once the lane is free.

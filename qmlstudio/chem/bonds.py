@@ -105,6 +105,15 @@ def bonded_pairs(numbers: Any, positions: Any) -> NDArray[np.int32]:
     return _uncrowded(z, r, _pairs(z, r))
 
 
+def bond_tables() -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
+    """What :func:`bonded_pairs` knows of the elements, (256,) each: covalent radii (Å), most neighbours, non-metals."""
+    radii = np.full(256, _RADII[-1])
+    radii[: len(_RADII)] = _RADII
+    non_metal = np.zeros(256, np.bool_)
+    non_metal[_NON_METALS] = True
+    return radii, _MOST_NEIGHBOURS.astype(np.int64), non_metal
+
+
 def fragment_of(bonds: Bonds, atom: int) -> NDArray[np.int64]:
     """Indices of the atoms bonded to `atom` directly or through others, itself included, ascending."""
     if not 0 <= atom < bonds.count:

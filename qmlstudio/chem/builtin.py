@@ -19,7 +19,9 @@ BUILTIN_PREFIX = "builtin:"
 """Paths that begin so are names of built-in data sets."""
 QM9_PREFIX = "qm9:"
 """The path of the whole of QM9, from a package that is installed beside the program."""
-NAMED = (BUILTIN_PREFIX, QM9_PREFIX)
+CATALOGUE_PREFIX = "catalogue:"
+"""Paths that begin so are names of data sets of the catalogue that were fetched."""
+NAMED = (BUILTIN_PREFIX, QM9_PREFIX, CATALOGUE_PREFIX)
 """Paths that begin so are names, not files."""
 
 Column = tuple[str, str, Literal["structure", "atom"]]

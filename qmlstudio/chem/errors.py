@@ -19,6 +19,8 @@ class Problem:
         0-based position of the structure in its file.
     message, remedy : str
         What is wrong; what to do about it.
+    is_notice : bool
+        Nothing is wrong: something was left out or made on purpose, and people should know.
     """
 
     where: str
@@ -26,6 +28,7 @@ class Problem:
     remedy: str = ""
     line: int | None = None
     index: int | None = None
+    is_notice: bool = False
 
     def __str__(self) -> str:
         place = self.where + (f", line {self.line}" if self.line is not None else "")

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmlstudio.chem.elements import SYMBOLS
+from qmlstudio.progress import SILENT, Progress
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Numbers = NDArray[np.uint8]
 _PART = 1 << 13
 _COUNTED = 1 << 15
+_HASHED = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +109,25 @@ class Structures:
 
     def take(self, indices: Any) -> Structures:
         """A copy with the chosen structures (indices, slice or boolean mask), in that order."""
-        chosen = np.arange(len(self))[indices]
-        sizes = self.sizes[chosen]
+        chosen = chosen_rows(indices, len(self))
+        sizes = self.offsets[chosen + 1] - self.offsets[chosen]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        atoms = np.repeat(self.offsets[chosen] - offsets[:-1], sizes) + np.arange(offsets[-1])
+        atoms = self.atoms_of(chosen)
         cells = None if self.cells is None else self.cells[chosen]
         return Structures(self.numbers[atoms], self.positions[atoms], offsets, cells)
+
+    def atoms_of(self, chosen: Ints) -> Ints:
+        """Rows of the atoms of some structures, structure after structure.
+
+        Parameters
+        ----------
+        chosen : (m,) int64
+            Structures, not negative.
+        """
+        sizes = self.offsets[chosen + 1] - self.offsets[chosen]
+        ends = np.cumsum(sizes)
+        rows: Ints = np.repeat(self.offsets[chosen] - ends + sizes, sizes) + np.arange(ends[-1] if len(ends) else 0)
+        return rows
 
     @classmethod
     def from_lists(
@@ -140,6 +155,15 @@ class Structures:
         return np.diff(self.offsets)
 
     @cached_property
+    def size_range(self) -> tuple[int, int]:
+        """Atoms of the smallest and of the largest structure; zeros when there is none."""
+        low, high = np.iinfo(np.int64).max, 0
+        for start in range(0, len(self), _COUNTED):
+            sizes = np.diff(self.offsets[start : start + _COUNTED + 1])
+            low, high = min(low, int(sizes.min())), max(high, int(sizes.max()))
+        return (low, high) if len(self) else (0, 0)
+
+    @cached_property
     def species(self) -> Species:
         """Elements and their largest counts."""
         return Species.of(self)
@@ -150,19 +174,28 @@ class Structures:
         n = len(self)
         if n < 2:
             return False
-        sizes = self.sizes
-        if not (sizes == sizes[0]).all():
-            return False
-        table = self.numbers.reshape(n, int(sizes[0]))
-        return bool((table == table[0]).all())
+        # piece by piece, so that sets which are mapped into memory are not copied
+        first = self[0].numbers
+        for start in range(0, n, _COUNTED):
+            bounds = self.offsets[start : start + _COUNTED + 1]
+            if (np.diff(bounds) != len(first)).any():
+                return False
+            table = self.numbers[bounds[0] : bounds[-1]].reshape(len(bounds) - 1, len(first))
+            if (table != first).any():
+                return False
+        return True
 
     @cached_property
     def fingerprint(self) -> str:
         """Content hash (32 hex digits) of numbers, positions, offsets and cells."""
+        return self.hashed()
+
+    def hashed(self, progress: Progress = SILENT) -> str:
+        """The :attr:`fingerprint`, made in pieces that can be cancelled in between."""
         h = hashlib.blake2b(digest_size=16)
         for array in (self.numbers, self.positions, self.offsets, self.cells):
             if array is not None:
-                h.update(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data)
+                update_hash(h, array, progress)
         return h.hexdigest()
 
     def formulas(self) -> list[str]:
@@ -233,7 +266,7 @@ class Species:
         counts = np.zeros(len(found), dtype=np.int64)
         for _, part in parts:
             np.maximum(counts, part.max(axis=0), out=counts)
-        return cls(tuple(found.tolist()), tuple(counts.tolist()), int(structures.sizes.max(initial=0)))
+        return cls(tuple(found.tolist()), tuple(counts.tolist()), structures.size_range[1])
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -253,3 +286,36 @@ def formula(numbers: Any) -> str:
     if "C" in tally:
         order = ["C", *(["H"] if "H" in tally else []), *(s for s in order if s not in ("C", "H"))]
     return "".join(s + (str(tally[s]) if tally[s] > 1 else "") for s in order)
+
+
+def chosen_rows(indices: Any, count: int) -> Ints:
+    """Indices, a slice or a mask as the indices of rows, none of them negative.
+
+    Raises
+    ------
+    IndexError
+    """
+    if isinstance(indices, slice):
+        return np.arange(*indices.indices(count), dtype=np.int64)
+    rows = np.asarray(indices)
+    if rows.dtype == np.bool_:
+        if rows.shape != (count,):
+            raise IndexError(f"a mask of shape {rows.shape} for {count} rows")
+        return np.flatnonzero(rows)
+    if rows.size == 0:
+        return np.zeros(0, np.int64)
+    if rows.dtype.kind not in "iu" or rows.ndim != 1:
+        raise IndexError("rows are chosen by integers, a slice or a mask")
+    low, high = int(rows.min()), int(rows.max())
+    if low < -count or high >= count:
+        raise IndexError(f"row {high if high >= count else low} of {count}")
+    rows = rows.astype(np.int64, copy=False)
+    return np.where(rows < 0, rows + count, rows) if low < 0 else rows
+
+
+def update_hash(h: Any, array: NDArray[Any], progress: Progress = SILENT) -> None:
+    """Feed the bytes of an array to a hash, in pieces."""
+    flat = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
+    for start in range(0, len(flat), _HASHED):
+        h.update(flat[start : start + _HASHED].data)
+        progress.check()

@@ -230,3 +230,32 @@ def cheapest(
                     size += 1
                 _sift_up(heap, place, cost, place[other])
     return size
+
+
+@njit(nogil=True, cache=True)
+def nearest_of_block(
+    product: Array, rows: Array, others: Array, norms: Array, other_norms: Array, slack: float, shift: int, best: Array
+) -> None:
+    """Lower the least squared distances `best` of some rows by those to some others.
+
+    Parameters
+    ----------
+    product : (m, n) float64
+        Inner products of the rows with the others.
+    norms, other_norms : (m,), (n,) float64
+        Squared norms.
+    slack : float
+        Rounding error of a product, as a share of the norms.
+    shift : int
+        Row i is the same as the other numbered i + shift, and not compared with it.
+    best : (m,) float64
+    """
+    for i in range(len(rows)):
+        least = best[i]
+        for j in range(len(others)):
+            both = norms[i] + other_norms[j]
+            if both - 2.0 * product[i, j] - slack * both < least and j != i + shift:
+                exact = _squared(rows[i], others[j])
+                if exact < least:
+                    least = exact
+        best[i] = least

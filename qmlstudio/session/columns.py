@@ -13,6 +13,7 @@ from qmlstudio.chem.elements import SYMBOLS
 from qmlstudio.session.added import Added
 
 N_ATOMS, N_HEAVY = "n_atoms", "n_heavy"
+_PIECE = 1 << 17
 
 
 class Columns(Mapping[str, Property]):
@@ -109,16 +110,24 @@ class Columns(Mapping[str, Property]):
         return Property(self._dataset.structures.sizes.astype(np.float64), description="number of atoms")
 
     def _heavy(self) -> Property:
-        return Property(self._per_structure(self._dataset.structures.numbers > 1), description="atoms beside hydrogen")
+        return Property(self._per_structure(lambda numbers: numbers > 1), description="atoms beside hydrogen")
 
     def _count(self, number: int) -> Property:
-        counted = self._per_structure(self._dataset.structures.numbers == number)
+        counted = self._per_structure(lambda numbers: numbers == number)
         return Property(counted, description=f"number of {SYMBOLS[number]} atoms")
 
-    def _per_structure(self, flags: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """How many flags each structure has; structures without atoms are legal."""
-        offsets = self._dataset.structures.offsets
-        running = np.zeros(len(flags) + 1, np.int64)
-        np.cumsum(flags, out=running[1:])
-        result: NDArray[np.float64] = (running[offsets[1:]] - running[offsets[:-1]]).astype(np.float64)
+    def _per_structure(self, test: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]) -> NDArray[np.float64]:
+        """How many atoms of each structure pass a test; structures without atoms are legal.
+
+        Piece by piece: flags and running sums of all atoms would take many times the memory of the result.
+        """
+        structures = self._dataset.structures
+        result = np.empty(len(structures))
+        for start in range(0, len(structures), _PIECE):
+            bounds = structures.offsets[start : start + _PIECE + 1]
+            flags = test(structures.numbers[bounds[0] : bounds[-1]])
+            running = np.zeros(len(flags) + 1, np.int64)
+            np.cumsum(flags, out=running[1:])
+            places = bounds - bounds[0]
+            result[start : start + len(bounds) - 1] = running[places[1:]] - running[places[:-1]]
         return result

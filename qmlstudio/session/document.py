@@ -145,7 +145,9 @@ def _referred(ref: DatasetRef, relative: str, path: Path, progress: Progress, lo
 
 
 def _is_there(place: str) -> bool:
-    return place.startswith(NAMED) or all(Path(p).exists() for p in place.splitlines())
+    from qmlstudio.chem.readers import file_of
+
+    return place.startswith(NAMED) or all(file_of(p).exists() for p in place.splitlines())
 
 
 def _reconciled(session: Session, dataset: Dataset) -> Document:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.elements import SYMBOLS
 from qmlstudio.chem.pattern_search import SubstructureIndex, Watch
+from qmlstudio.chem.texts import coded, text_hashes
 from qmlstudio.progress import SILENT, Progress, slices
 
 MOST_NUMBERS = 10_000
 """Distinct numbers up to which a column of numbers can be filtered like one of categories."""
 SORTED_NAMES = 50_000
 _FIRST_SLICE = 50_000
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_PIECE = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class Categories:
     @cached_property
     def index(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Ascending hashes of the names, and their rows. A dictionary of a million names would hold the window up."""
-        hashes = _hashes(self.names)
+        hashes = text_hashes(self.names)
         order = np.argsort(hashes, kind="stable")
         return hashes[order], order
 
@@ -54,7 +55,7 @@ class Categories:
         if not len(fitting) or not len(self.names):
             return np.zeros(0, np.int64)
         hashes, order = self.index
-        sought = _hashes(fitting)
+        sought = text_hashes(fitting)
         found = []
         # more than one place only where two names have the same hash
         low, high = (np.searchsorted(hashes, sought, side) for side in ("left", "right"))
@@ -80,9 +81,9 @@ def categories(p: Property, progress: Progress = SILENT) -> Categories:
     ValueError
         A column of more than :data:`MOST_NUMBERS` distinct numbers.
     """
-    values = p.values
+    values, kept = p.values, coded(p.values)
     if p.is_text:
-        found, codes = _distinct_texts(np.asarray(values), progress)
+        found, codes = (kept.names, kept.codes) if kept is not None else _distinct_texts(values, progress)
     else:
         missing = np.isnan(values)
         numbers = _distinct(values[~missing])
@@ -92,24 +93,13 @@ def categories(p: Property, progress: Progress = SILENT) -> Categories:
         codes[missing] = len(numbers)
         texts = [f"{int(v)}" if v == np.rint(v) and abs(v) < 1e15 else f"{v:.12g}" for v in numbers.tolist()]
         found = np.array([*texts, ""] if missing.any() else texts, dtype=np.str_)
-    counts = np.bincount(codes, minlength=len(found))
+    counts = np.bincount(codes, minlength=len(found)) if kept is None else kept.counts
     # equally frequent ones by name, unless there are so many that sorting them takes long
     by_name = found if len(found) <= SORTED_NAMES else np.arange(len(found))
     order = np.lexsort((by_name, -counts, found == ""))
     rank = np.empty(len(found), np.int32)
     rank[order] = np.arange(len(found), dtype=np.int32)
     return Categories(found[order], counts[order], rank[codes])
-
-
-def _hashes(texts: NDArray[np.str_]) -> NDArray[np.uint64]:
-    """64 bits of each text; they depend on the width of the array, too."""
-    width = max(texts.dtype.itemsize // 4, 1)
-    letters = np.ascontiguousarray(texts.astype(f"=U{width}", copy=False)).view(np.uint32).reshape(len(texts), width)
-    h = np.zeros(len(texts), np.uint64)
-    for k in range(width):
-        h = (h ^ letters[:, k]) * _PRIME
-        h ^= h >> np.uint64(29)
-    return h
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
@@ -127,7 +117,7 @@ def _distinct_texts(values: NDArray[np.str_], progress: Progress) -> tuple[NDArr
         return np.array([""] if n else [], dtype=values.dtype), np.zeros(n, np.int64)
     hashes = np.empty(n, np.uint64)
     for start, stop in slices(n, progress.part(0.0, 0.4), "counting categories", first=_FIRST_SLICE):
-        hashes[start:stop] = _hashes(values[start:stop])
+        hashes[start:stop] = text_hashes(values[start:stop])
     distinct = _distinct(hashes)
     codes = np.empty(n, np.int64)
     for start, stop in slices(n, progress.part(0.5, 0.8), first=_FIRST_SLICE):
@@ -183,10 +173,13 @@ class Lookups:
         if number not in self._elements:
             structures = self._structures
             result = np.zeros(len(structures), dtype=bool)
-            filled = structures.sizes > 0
-            starts = structures.offsets[:-1][filled]
-            if len(starts):
-                result[filled] = np.logical_or.reduceat(structures.numbers == number, starts)
+            # piece by piece: flags of all atoms may be many more than fit into memory
+            for start in range(0, len(structures), _PIECE):
+                bounds = structures.offsets[start : start + _PIECE + 1]
+                filled = np.flatnonzero(np.diff(bounds) > 0)
+                if len(filled):
+                    there = structures.numbers[bounds[0] : bounds[-1]] == number
+                    result[start + filled] = np.logical_or.reduceat(there, bounds[filled] - bounds[0])
             self._elements[number] = result
         return self._elements[number]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QCoreApplication, QObject
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
@@ -26,12 +26,18 @@ from qmlstudio.shell.dialogs import (
 )
 
 if TYPE_CHECKING:
+    from qmlstudio.shell.enumerate_dialog import EnumerateDialog
     from qmlstudio.shell.main_window import MainWindow
 
-FILTERS = (
-    "QML Studio, structures (*.qmls *.xyz *.extxyz *.sdf *.mol *.smi *.smiles *.csv *.tsv *.npz *.tar *.tgz *.gz *.zip)"
-    ";;All files (*)"
-)
+
+def file_filters() -> str:
+    """What the dialogs for opening show: all that can be read, or everything."""
+    from qmlstudio.chem.readers import FORMATS
+
+    endings = dict.fromkeys((".qmls", *(e for form in FORMATS for e in form.endings), ".gz", ".bz2", ".xz"))
+    patterns = " ".join(f"*{ending}" for ending in endings)
+    ours = QCoreApplication.translate("Actions", "QML Studio, structures")
+    return f"{ours} ({patterns});;{QCoreApplication.translate('Actions', 'All files')} (*)"
 
 
 class Actions(QObject):
@@ -41,13 +47,18 @@ class Actions(QObject):
         super().__init__(window)
         self._window = window
         self._store = window.store
+        self._enumerate: EnumerateDialog | None = None
 
     # -- file
 
     def on_open(self) -> None:
         window = self._window
         paths, _ = QFileDialog.getOpenFileNames(
-            window, self.tr("Open"), window.preferences.last_folder, self.tr(FILTERS)
+            window,
+            self.tr("Open"),
+            window.preferences.last_folder,
+            file_filters(),
+            options=QFileDialog.Option.HideNameFilterDetails,
         )
         self._open(paths)
 
@@ -64,7 +75,11 @@ class Actions(QObject):
     def on_add_structures(self) -> None:
         window = self._window
         paths, _ = QFileDialog.getOpenFileNames(
-            window, self.tr("Add structures to the map"), window.preferences.last_folder, self.tr(FILTERS)
+            window,
+            self.tr("Add structures to the map"),
+            window.preferences.last_folder,
+            file_filters(),
+            options=QFileDialog.Option.HideNameFilterDetails,
         )
         if paths:
             window.documents.add_paths(paths)
@@ -131,6 +146,17 @@ class Actions(QObject):
 
     # -- data
 
+    def on_catalogue(self) -> None:
+        from qmlstudio.shell.catalogue_dialog import CatalogueDialog
+
+        window = self._window
+        dialog = window.findChild(CatalogueDialog)
+        if dialog is None:
+            dialog = CatalogueDialog(window.runner, window.open_paths, window)
+            dialog.set_dark(window.switch.is_dark)
+            window.switch.changed.connect(dialog.set_dark)
+        dialog.present()
+
     def on_problems(self) -> None:
         dataset = self._store.dataset
         if dataset is not None and dataset.problems:
@@ -143,6 +169,10 @@ class Actions(QObject):
 
         if self._store.dataset is not None:
             UnitsDialog(self._window, column if isinstance(column, str) else "").open()
+
+    def on_doctor(self) -> None:
+        self._window.panels.bring_forward("doctor")
+        self._window.panels.doctor.run_all()
 
     def on_properties(self) -> None:
         dataset = self._store.dataset
@@ -160,6 +190,31 @@ class Actions(QObject):
         for name, p in dataset.properties.items():
             html += f"<tr><td><b>{name}</b></td><td>{p.unit}</td><td>{p.target}</td><td>{p.description}</td></tr>"
         TextDialog(dataset.name, html + "</table>", self._window, rich=True).show()
+
+    def on_compute(self) -> None:
+        from qmlstudio.shell.compute_dialog import ComputeDialog
+
+        if self._store.dataset is not None:
+            ComputeDialog(self._window).open()
+
+    def on_enumerate(self) -> None:
+        from qmlstudio.shell.enumerate_dialog import EnumerateDialog
+
+        window = self._window
+        if self._enumerate is None:
+            self._enumerate = EnumerateDialog(window.runner, window)
+            self._enumerate.made.connect(window.documents.show_dataset)
+            self._enumerate.failed.connect(window.show_error)
+        self._enumerate.present()
+
+    def on_compare_data(self) -> None:
+        from qmlstudio.shell.comparison_window import ComparisonWindow
+
+        opened = self._window.findChildren(ComparisonWindow)
+        box = opened[0] if opened else ComparisonWindow(self._window)
+        box.show()
+        box.raise_()
+        box.activateWindow()
 
     # -- represent
 

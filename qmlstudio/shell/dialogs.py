@@ -12,12 +12,14 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
     QMessageBox,
     QPlainTextEdit,
+    QPushButton,
     QSpinBox,
     QTextBrowser,
     QVBoxLayout,
@@ -27,6 +29,7 @@ from PySide6.QtWidgets import (
 from qmlstudio.app.commands import COMMANDS, CONTEXT, GESTURES, MENUS, Command
 from qmlstudio.app.preferences import Preferences
 from qmlstudio.chem.errors import Problem
+from qmlstudio.session.scripting import KEEPER
 
 
 def error_box(parent: QWidget, message: str, details: str) -> QMessageBox:
@@ -120,10 +123,29 @@ class PreferencesDialog(QDialog):
         self._memory.setValue(preferences.memory_budget // 2**20)
         self._memory.editingFinished.connect(self._on_memory_editing_finished)
         self._memory.setToolTip(self.tr("Features and results beyond it are refused, with a plan"))
+        self._stores = QSpinBox()
+        self._stores.setRange(0, 100_000)
+        self._stores.setSuffix(self.tr(" GiB"))
+        self._stores.setValue(KEEPER.budget // 2**30)
+        self._stores.editingFinished.connect(self._on_stores_editing_finished)
+        self._stores.setToolTip(
+            self.tr("Sets that take long to read are kept and open at once; those not used for longest go first")
+        )
+        self._stored = QLabel()
+        self._clear = QPushButton(self.tr("&Clear"))
+        self._clear.setAutoDefault(False)
+        self._clear.setToolTip(self.tr("Remove the kept sets; the files that they were read from stay"))
+        self._clear.clicked.connect(self._on_clear_clicked)
+        kept = QHBoxLayout()
+        kept.addWidget(self._stored, 1)
+        kept.addWidget(self._clear)
         form = QFormLayout()
         form.addRow(self.tr("Theme"), self._theme)
         form.addRow(self.tr("Map"), self._lasso)
         form.addRow(self.tr("Memory for results"), self._memory)
+        form.addRow(self.tr("Disk for data sets"), self._stores)
+        form.addRow(self.tr("Kept data sets"), kept)
+        self._show_stored()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -138,6 +160,21 @@ class PreferencesDialog(QDialog):
 
     def _on_memory_editing_finished(self) -> None:
         self._preferences.memory_budget = self._memory.value() * 2**20
+
+    def _on_stores_editing_finished(self) -> None:
+        if self._stores.value() != KEEPER.budget // 2**30:
+            KEEPER.budget = self._stores.value() * 2**30
+            self._show_stored()
+
+    def _on_clear_clicked(self) -> None:
+        KEEPER.clear()
+        self._show_stored()
+
+    def _show_stored(self) -> None:
+        size = KEEPER.size
+        amount = self.tr("{:,.1f} GiB").format(size / 2**30) if size >= 2**30 else f"{size / 2**20:,.0f} MiB"
+        self._stored.setText(self.tr("none") if not size else self.tr("{} on disk").format(amount))
+        self._clear.setEnabled(size > 0)
 
 
 class PickDialog(QDialog):

@@ -22,8 +22,10 @@ from PySide6.QtWidgets import (
 )
 
 from qmlstudio.app.jobs import Job
+from qmlstudio.chem.dataset import Property
 from qmlstudio.chem.errors import Problem
 from qmlstudio.chem.writers import FORMATS, Format, write
+from qmlstudio.chem.writers.chemiscope import MAP
 from qmlstudio.progress import Progress
 from qmlstudio.session.columns import Columns
 from qmlstudio.session.selection import Mask
@@ -180,6 +182,15 @@ class ExportDataDialog(QDialog):
         if path:
             self.write(path)
 
+    def _map_columns(self) -> dict[str, Property]:
+        """The coordinates of the map, for the format that shows one itself."""
+        store = self._window.store
+        points = getattr(store.result("map"), "points", None)
+        if self.form.name != "chemiscope" or points is None or len(points) != len(store.session.selection):
+            return {}
+        text = self.tr("coordinate of the map")
+        return {name: Property(points[:, k], description=text) for k, name in enumerate(MAP)}
+
     def write(self, path: str) -> None:
         """Write in a job and close; the format's ending is added where it lacks."""
         window, form = self._window, self.form
@@ -199,7 +210,7 @@ class ExportDataDialog(QDialog):
                 key=f"export {path}",
                 slot="export",
                 title=self.tr("Export {}").format(Path(path).name),
-                compute=partial(_write, columns, names, self.rows, path),
+                compute=partial(_write, columns, names, self.rows, path, self._map_columns()),
                 done=partial(_tell, window, path),
                 failed=window.on_job_failed,
                 lane="interactive",
@@ -209,9 +220,14 @@ class ExportDataDialog(QDialog):
 
 
 def _write(
-    columns: Columns, names: tuple[str, ...], rows: Mask | None, path: str, progress: Progress
+    columns: Columns,
+    names: tuple[str, ...],
+    rows: Mask | None,
+    path: str,
+    extra: dict[str, Property],
+    progress: Progress,
 ) -> tuple[Problem, ...]:
-    chosen = {}
+    chosen = dict(extra)
     for name in names:
         progress.check()
         chosen[name] = columns[name]

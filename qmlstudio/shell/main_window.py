@@ -125,6 +125,8 @@ class MainWindow(QMainWindow):
         self.dataset_view.units_requested.connect(self.actions_of_commands.on_units)
         self.maps.context_menu_requested.connect(self._on_map_context_menu_requested)
         self.panels.gallery.reveal_requested.connect(self.panels.reveal)
+        self.panels.doctor.badge_changed.connect(self.docks["doctor"].setWindowTitle)
+        self.panels.doctor.rest_made.connect(self.documents.show_dataset)
         for view in (self.panels.gallery, self.panels.distributions):
             view.context_menu_requested.connect(self._on_map_context_menu_requested)
         self.structure_view.context_menu_requested.connect(self._on_structure_context_menu_requested)

@@ -58,7 +58,8 @@ class Menus(QObject):
         first = view.actions()[0]
         for number, dock in enumerate(window.docks.values(), 1):
             action = dock.toggleViewAction()
-            action.setShortcut(QKeySequence(f"Ctrl+{number}"))
+            if number <= 9:
+                action.setShortcut(QKeySequence(f"Ctrl+{number}"))
             view.insertAction(first, action)
         view.insertSeparator(first)
         themes = QActionGroup(window)

@@ -17,6 +17,7 @@ from qmlstudio.views.clusters import ClustersView
 from qmlstudio.views.dataset import DatasetView
 from qmlstudio.views.descriptor import DescriptorView
 from qmlstudio.views.distributions import DistributionsView
+from qmlstudio.views.doctor import DoctorView
 from qmlstudio.views.filters import FiltersView
 from qmlstudio.views.gallery import GalleryView
 from qmlstudio.views.jobs import JobsView
@@ -70,6 +71,7 @@ class Panels(QObject):
         self.distributions = DistributionsView(store, runner)
         self.series = SeriesView(store, runner)
         self.jobs = JobsView(runner)
+        self.doctor = DoctorView(store, runner)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setObjectName("central")
         self.splitter.addWidget(self.maps)
@@ -90,6 +92,7 @@ class Panels(QObject):
             self.neighbors,
             self.gallery,
             self.distributions,
+            self.doctor,
             self.series,
         )
         self._stateful: dict[str, DatasetView | GalleryView | NeighborsView] = {
@@ -112,6 +115,7 @@ class Panels(QObject):
             ("distributions", self.tr("Distributions"), self.distributions, BOTTOM),
             ("series", self.tr("Series"), self.series, BOTTOM),
             ("jobs", self.tr("Jobs"), self.jobs, BOTTOM),
+            ("doctor", self.tr("Doctor"), self.doctor, LEFT),
         )
         first: dict[Qt.DockWidgetArea, QDockWidget] = {}
         for name, title, view, area in places:

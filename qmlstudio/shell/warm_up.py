@@ -70,6 +70,7 @@ def _steps(first: str = "") -> list[Step]:
         Step("neighbours", _neighbors),
         Step("figures", _figures),
         *represent[1:],
+        Step("comparison", _comparison),
     ]
 
 
@@ -102,6 +103,15 @@ def _neighbors() -> None:
     from qmlstudio.learning import near
 
     near.warm_up()
+
+
+def _comparison() -> None:
+    from qmlstudio.chem.structures import Structures
+    from qmlstudio.learning.cross_nearest import nearest_distances
+    from qmlstudio.learning.geometry_counts import geometry_counts
+
+    geometry_counts(Structures.from_lists(*zip(*_molecules(), strict=True)))
+    nearest_distances(np.eye(3), np.eye(3))
 
 
 def _representation(name: str) -> None:

@@ -261,11 +261,11 @@ class DatasetView(QWidget):
         if dataset is None:
             self._title.setText(self.tr("No data set. Drop a file here, or open one (Ctrl+O)."))
             return
-        n, sizes = len(dataset), dataset.structures.sizes
+        n = len(dataset)
         elements = " ".join(dataset.structures.species.symbols)
         atoms = self.tr("no atoms")
         if n:
-            low, high = int(sizes.min()), int(sizes.max())
+            low, high = dataset.structures.size_range
             atoms = self.tr("{} atoms each").format(low) if low == high else self.tr("{}–{} atoms").format(low, high)
         kind = self.tr("{:,} frames") if dataset.ordered else self.tr("{:,} structures")
         self._title.setText(f"<b>{dataset.name}</b><br>{kind.format(n)} · {atoms} · {elements}")

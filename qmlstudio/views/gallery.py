@@ -220,11 +220,12 @@ class GalleryView(QWidget):
         if self.bar.only_passing.isChecked() and passing is not None:
             keep = passing if keep is None else keep & passing
         key = self.bar.sort_by
+        order: NDArray[np.int64] | range
         if key and self._sorted is not None and self._sorted[:2] == (key, self.bar.descending):
             order = self._sorted[2]
             order = order if keep is None else order[keep[order]]
         else:
-            order = np.arange(n) if keep is None else np.flatnonzero(keep)
+            order = range(n) if keep is None else np.flatnonzero(keep)
         # when only the selection is shown, a tick in every cell would tell nothing
         self.grid.set_selection(None if mask is None or self.bar.only_selected.isChecked() else mask)
         self.grid.set_passes(passing)

@@ -93,7 +93,9 @@ class JobsView(QWidget):
         return row
 
     def _on_runner_started(self, handle: JobHandle) -> None:
-        if handle.lane != "batch":  # the active structure's jobs take milliseconds: listing them would hide the rest
+        if (
+            handle.lane == "interactive"
+        ):  # the active structure's jobs take milliseconds: listing them would hide the rest
             return
         row = self._row(handle)
         row.setText(1, self._titles["running"])
@@ -179,11 +181,13 @@ class JobStatus(QWidget):
             self._text.clear()
 
     def _on_runner_started(self, handle: JobHandle) -> None:
-        if handle.lane != "batch":
-            return
+        if handle.lane != "interactive":
+            self._follow(handle)
+
+    def _follow(self, handle: JobHandle) -> None:
         self._handle = handle
-        self._text.setText(handle.title)
-        self._bar.setValue(0)
+        self._text.setText(handle.message or handle.title)
+        self._bar.setValue(int(1000 * handle.fraction))
         self._show(True)
 
     def _on_runner_progressed(self, handle: JobHandle, fraction: float, message: str, eta: Any) -> None:
@@ -196,7 +200,13 @@ class JobStatus(QWidget):
         self._bar.setValue(int(1000 * fraction))
 
     def _on_runner_finished(self, handle: JobHandle, _state: str) -> None:
-        if handle is self._handle:
+        if handle is not self._handle:
+            return
+        # a long computation goes on behind the short one that has just ended
+        others = [h for h in self._runner.running if h is not handle and h.lane != "interactive"]
+        if others:
+            self._follow(others[-1])
+        else:
             self._handle = None
             self._show(False)
 

@@ -66,7 +66,7 @@ class GalleryGrid(QAbstractScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._order: Indices = np.zeros(0, np.int64)
+        self._order: Indices | range = range(0)
         self._mask: NDArray[np.bool_] | None = None
         self._passes: NDArray[np.bool_] | None = None
         self._pins: dict[int, int] = {}
@@ -104,7 +104,8 @@ class GalleryGrid(QAbstractScrollArea):
     @property
     def order(self) -> Indices:
         """The structures, (k,) int64, in the order of the cells."""
-        return self._order
+        order = self._order
+        return np.arange(order.start, order.stop, dtype=np.int64) if isinstance(order, range) else order
 
     @property
     def look(self) -> Look:
@@ -116,8 +117,8 @@ class GalleryGrid(QAbstractScrollArea):
         """Cells side by side."""
         return self._columns
 
-    def set_order(self, order: Indices, keep_place: bool = False) -> None:
-        """Show these structures; from the top, or (`keep_place`) about where it was."""
+    def set_order(self, order: Indices | range, keep_place: bool = False) -> None:
+        """Show these structures (all as a range); from the top, or (`keep_place`) about where it was."""
         self._order = order
         self._anchor = -1
         if not keep_place:
@@ -129,7 +130,7 @@ class GalleryGrid(QAbstractScrollArea):
         self.cache.clear()
         self._texts.clear()
         self._painter.forget()
-        self._order = np.zeros(0, np.int64)
+        self._order = range(0)
         self._mask = self._passes = None
         self._pins, self._active, self._hover, self._anchor = {}, -1, -1, -1
         self.set_order(self._order)
@@ -295,7 +296,7 @@ class GalleryGrid(QAbstractScrollArea):
 
     def _update_cells(self, *indices: int) -> None:
         shown = self.visible_places()
-        seen = self._order[shown.start : shown.stop]
+        seen = np.asarray(self._order[shown.start : shown.stop])
         for index in indices:
             for k in np.flatnonzero(seen == index) if index >= 0 else ():
                 self.viewport().update(self.cell_rect(shown.start + int(k)).adjusted(-3, -3, 3, 3))
@@ -482,7 +483,7 @@ class GalleryGrid(QAbstractScrollArea):
         """From where a range began to a position; the end becomes active."""
         begin = self._anchor if self._anchor >= 0 else max(self.place(self._active), 0)
         low, high = min(begin, place), max(begin, place)
-        chosen = self._order[low : high + 1].copy()
+        chosen = np.array(self._order[low : high + 1], dtype=np.int64)
         end = int(self._order[place])
         self.selected_structures.emit(chosen)
         self.activated_structure.emit(end)

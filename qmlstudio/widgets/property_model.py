@@ -64,7 +64,8 @@ class PropertyModel(QAbstractTableModel):
         self._columns: Columns | None = None
         self._shown: list[tuple[str, Property]] = []
         self._full: Order | None = None
-        self._order: Order = np.zeros(0, np.int64)
+        self._order: Order | None = None
+        """Structures of the rows; None where each stands in its own."""
         self._row_of: Order | None = None
         self._mask: Mask = np.zeros(0, bool)
         self._passes: Mask | None = None
@@ -181,20 +182,27 @@ class PropertyModel(QAbstractTableModel):
     @property
     def order(self) -> Order:
         """Structures of the rows, (k,) int64."""
-        return self._order
+        return np.arange(self.count, dtype=np.int64) if self._order is None else self._order
+
+    @property
+    def _rows(self) -> int:
+        return self.count if self._order is None else len(self._order)
 
     def structure(self, row: int) -> int:
         """Which structure a row shows."""
-        return int(self._order[row])
+        return row if self._order is None else int(self._order[row])
 
     def structures(self, rows: Any) -> Order:
         """Which structures some rows show."""
-        return self._order[np.asarray(rows, dtype=np.int64)]
+        chosen: Order = np.asarray(rows, dtype=np.int64)
+        return chosen if self._order is None else self._order[chosen]
 
     def row(self, structure: int) -> int:
         """In which row a structure stands; -1 where it is left out."""
         if not 0 <= structure < self.count:
             return -1
+        if self._order is None:
+            return structure
         if self._row_of is None:
             self._row_of = np.full(self.count, -1, dtype=np.int64)
             self._row_of[self._order] = np.arange(len(self._order))
@@ -202,7 +210,7 @@ class PropertyModel(QAbstractTableModel):
 
     def cell(self, row: int, column: int) -> Cell:
         """Everything about a cell, with one call."""
-        structure = int(self._order[row])
+        structure = self.structure(row)
         bar, number = 0.0, False
         if column == 0:
             assert self._columns is not None
@@ -286,7 +294,7 @@ class PropertyModel(QAbstractTableModel):
     # -- QAbstractTableModel
 
     def rowCount(self, parent: Index = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self._order)
+        return 0 if parent.isValid() else self._rows
 
     def columnCount(self, parent: Index = _ROOT) -> int:
         return 0 if parent.isValid() or self._columns is None else 1 + len(self._shown)
@@ -303,7 +311,7 @@ class PropertyModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignLeft if is_text else Qt.AlignmentFlag.AlignRight
             return int(side | Qt.AlignmentFlag.AlignVCenter)
-        structure = int(self._order[index.row()])
+        structure = self.structure(index.row())
         if role == Qt.ItemDataRole.BackgroundRole and self._mask[structure]:
             return QBrush(self._marked)
         if role == Qt.ItemDataRole.FontRole and structure == self._active:
@@ -316,7 +324,7 @@ class PropertyModel(QAbstractTableModel):
         if self._columns is None:
             return None
         if orientation == Qt.Orientation.Vertical:
-            return str(int(self._order[section]) + 1) if role == Qt.ItemDataRole.DisplayRole else None
+            return str(self.structure(section) + 1) if role == Qt.ItemDataRole.DisplayRole else None
         name = self.name(section)
         if role == Qt.ItemDataRole.DisplayRole:
             return self.title(name)
@@ -387,12 +395,12 @@ class PropertyModel(QAbstractTableModel):
     # -- inside
 
     def _rebuild(self) -> None:
-        order = np.arange(self.count, dtype=np.int64) if self._full is None else self._full
+        order = self._full
         if self._only_selected and self._mask.any():
-            order = np.flatnonzero(self._mask) if self._full is None else order[self._mask[order]]
+            order = np.flatnonzero(self._mask) if order is None else order[self._mask[order]]
         self._order = order
         self._row_of = None
 
     def _touch(self) -> None:
-        if len(self._order) and self.columnCount():
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._order) - 1, self.columnCount() - 1))
+        if self._rows and self.columnCount():
+            self.dataChanged.emit(self.index(0, 0), self.index(self._rows - 1, self.columnCount() - 1))

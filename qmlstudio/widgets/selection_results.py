@@ -203,6 +203,10 @@ class ResultList(QListView):
         super().resizeEvent(event)
         self._timer.start()
 
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        self._timer.start()  # what was listed while it was hidden has no pictures yet
+
     def _ask_soon(self, *_: object) -> None:
         self._timer.start()
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from qmlstudio.chem.texts import coded, lazy, text_hashes
 from qmlstudio.progress import SILENT, Progress, slices
 
 Order = NDArray[np.int64]
@@ -43,7 +44,8 @@ def sort_order(values: NDArray[Any], descending: bool = False, progress: Progres
     progress.check()
     if values.dtype.kind == "f":  # NaN sorts last
         return np.argsort(-values if descending else values, kind="stable").astype(np.int64, copy=False)
-    order = np.argsort(values, kind="stable").astype(np.int64, copy=False)
+    texts = lazy(values)
+    order = np.argsort(values if texts is None else texts.sort_keys(), kind="stable").astype(np.int64, copy=False)
     progress.check()
     missing = int((values == "").sum())  # the empty text sorts first
     present = order[missing:]
@@ -142,6 +144,17 @@ def statistics(values: NDArray[Any], progress: Progress = SILENT) -> Statistics:
 def _of_texts(values: NDArray[Any], progress: Progress) -> Statistics:
     """By sorting and counting runs, in slices: numpy's own count of texts lets no other thread run meanwhile."""
     n = len(values)
+    if (texts := coded(values)) is not None:
+        missing = int(texts.counts[texts.names == ""].sum())
+        present = np.flatnonzero((texts.names != "") & (texts.counts > 0))
+        if not len(present):
+            return Statistics(n, missing)
+        # the first in the alphabet of those that are equally frequent
+        present = present[np.argsort(texts.names[present], kind="stable")]
+        common = str(texts.names[present[texts.counts[present].argmax()]])
+        return Statistics(n, missing, distinct=len(present), common=common)
+    if lazy(values) is not None:
+        return _of_lazy(values, progress)
     order = np.argsort(values, kind="stable")
     first = np.flatnonzero(_run_starts(order, values, progress))
     lengths = np.diff(np.append(first, n))
@@ -152,6 +165,28 @@ def _of_texts(values: NDArray[Any], progress: Progress) -> Statistics:
         return Statistics(n, missing)
     common = str(values[order[first[lengths.argmax()]]])
     return Statistics(n, missing, distinct=len(first), common=common)
+
+
+def _of_lazy(values: NDArray[Any], progress: Progress) -> Statistics:
+    """Of millions of texts that are not spelled out: by their hashes."""
+    n = len(values)
+    hashes = np.empty(n, np.uint64)
+    present = np.empty(n, bool)
+    for start, stop in slices(n, progress, first=10_000):
+        part = values[start:stop]
+        hashes[start:stop] = text_hashes(part)
+        present[start:stop] = part != ""
+    missing = n - int(present.sum())
+    kept = np.sort(hashes[present])
+    progress.check()
+    if not len(kept):
+        return Statistics(n, missing)
+    starts = np.flatnonzero(np.concatenate([[True], kept[1:] != kept[:-1]]))
+    lengths = np.diff(np.append(starts, len(kept)))
+    most = kept[starts[lengths == lengths.max()]]
+    # of those that are equally frequent the one that comes first
+    row = int(np.argmax(np.isin(hashes, most[:1000]) & present))
+    return Statistics(n, missing, distinct=len(starts), common=str(values[row]))
 
 
 def table_text(

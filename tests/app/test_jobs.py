@@ -400,7 +400,7 @@ def test_a_warm_up_that_makes_way_can_be_cancelled(runner: JobRunner) -> None:
 
 
 def test_lanes_run_at_the_same_time(runner: JobRunner) -> None:
-    meeting = threading.Barrier(2, timeout=20)
+    meeting = threading.Barrier(len(jobs.LANES), timeout=20)
     threads: list[int] = []
 
     def compute(progress: Progress) -> None:
@@ -409,8 +409,22 @@ def test_lanes_run_at_the_same_time(runner: JobRunner) -> None:
 
     handles = [runner.submit(job(lane, compute, lane=lane)) for lane in jobs.LANES]
     assert runner.wait_idle()
-    assert [h.state for h in handles] == ["done", "done"]
-    assert len(set(threads)) == 2
+    assert {h.state for h in handles} == {"done"}
+    assert len(set(threads)) == len(jobs.LANES)
+
+
+@pytest.mark.parametrize("lane", ["process", "network"])
+def test_long_waits_keep_nobody_from_working(runner: JobRunner, lane: jobs.Lane) -> None:
+    delivered: list[str] = []
+    long = runner.submit(job("long", endless, lane=lane))
+    for other in jobs.LANES:
+        if other != lane:
+            runner.submit(job(other, lambda p, other=other: other, lane=other, done=delivered.append))
+    until(lambda: len(delivered) == len(jobs.LANES) - 1)
+    assert long.state == "running"
+    runner.cancel(long)
+    assert runner.wait_idle()
+    assert long.state == "cancelled"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness belongs to the whole process")
@@ -427,7 +441,7 @@ def test_batch_thread_stands_back_for_the_window(runner: JobRunner) -> None:
         )
     assert runner.wait_idle()
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert found["interactive"] == own
+    assert found["interactive"] == found["network"] == own
     assert found["batch"] == min(19, own + NICENESS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from qmlstudio.app.jobs import Job, JobHandle
 from qmlstudio.chem.builtin import QM9_PREFIX
 from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.readers import qm9_package
+from qmlstudio.chem.store.keeping import FOLDER
 from qmlstudio.learning.embedding import UMAP
 from qmlstudio.representations.base import Representation
 from qmlstudio.shell.warm_up import warm_up_job
@@ -75,15 +77,15 @@ def measure_stalls(driver: Driver, quick: bool) -> list[Row]:
 
 
 def _opening_qm9(driver: Driver, opened: list[str]) -> list[Row]:
-    """QM9 from its package's tables, and again from the arrays that were kept; no map is made of it."""
+    """QM9 from its package's tables, and again from its store; no map is made of it."""
     if qm9_package.package_folder() is None:
         return [Row(what="stalls: opening QM9", demand="p99 ≤ 30 ms, max ≤ 200 ms", note=NO_QM9)]
-    window, rows, folder = driver.window, [], qm9_package.store_folder
+    window, rows, folder = driver.window, [], os.environ.get(FOLDER, "")
     with TemporaryDirectory() as scratch:
-        qm9_package.store_folder = lambda: Path(scratch)
+        os.environ[FOLDER] = scratch
         window.pipeline.enabled = False
         try:
-            for how in ("from its tables (225 MB of text)", "from the arrays kept"):
+            for how in ("from its tables (225 MB of text)", "from its store"):
                 opened.clear()
                 driver.begin()
                 began = time.perf_counter()
@@ -96,7 +98,7 @@ def _opening_qm9(driver: Driver, opened: list[str]) -> list[Row]:
                 window.open_paths(["builtin:qm9_7"])
                 driver.wait(lambda: bool(opened), 60, "the built-in set")
         finally:
-            qm9_package.store_folder = folder
+            os.environ[FOLDER] = folder
             window.pipeline.enabled = True
             window.pipeline.advance()
     driver.rest()

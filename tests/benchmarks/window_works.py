@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+import window_frames as frames  # noqa: E402
 import window_jobs as jobs  # noqa: E402
 import window_panels as panels  # noqa: E402
 import window_views as views  # noqa: E402
@@ -23,6 +24,7 @@ GROUPS: dict[str, Callable[[Driver, bool], list[Row]]] = {
     "cancel": jobs.measure_cancel,
     "cancel_warm_up": jobs.measure_cancel_warm_up,
     "map": views.measure_map,
+    "frames": frames.measure_frames,
     "hover": views.measure_hover,
     "click": views.measure_click,
     "lasso": views.measure_lasso,

@@ -103,8 +103,8 @@ def test_several_frames_in_one_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_to_read(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(DataError, match=r"no xyz, CIF or POSCAR files in it \(found: \.h5\)"):
-        open_dataset(make(tmp_path, kind, {"a.h5": "data_"}))
+    with pytest.raises(DataError, match=r"no xyz, CIF or POSCAR files in it \(found: \.pdf\)"):
+        open_dataset(make(tmp_path, kind, {"a.pdf": "data_"}))
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
@@ -180,6 +180,6 @@ def test_qm7() -> None:
 @pytest.mark.shared
 def test_real_folder_and_folder_of_nothing() -> None:
     data = open_dataset(SHARED / "qm9")
-    assert data.identifiers.tolist() == ["dsgdb9nsd_017001", "dsgdb9nsd_067017", "dsgdb9nsd_129001"]
-    with pytest.raises(DataError, match=r"\.h5"):
-        open_dataset(SHARED / "ani1")
+    assert data.identifiers.tolist() == ["gdb 17001", "gdb 67017", "gdb 129001"]
+    with pytest.raises(DataError, match=r"\.params"):
+        open_dataset(SHARED / "aev")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +104,7 @@ BAD = {
 @pytest.mark.parametrize("reason", BAD)
 def test_a_bad_row_is_a_problem_and_the_rest_is_kept(tmp_path: Path, reason: str) -> None:
     assert BAD[reason] != WATER
-    data = read_qm9(package(tmp_path, [WATER, BAD[reason], ETHYNE], [WATER]), store=tmp_path / "store")
+    data = read_qm9(package(tmp_path, [WATER, BAD[reason], ETHYNE], [WATER]))
     assert data.identifiers.tolist() == ["gdb 3", "gdb 4", "gdb 3"]
     assert data.structures.sizes.tolist() == [3, 4, 3]
     assert data.properties["gap"].values.tolist() == [0.3615, 0.3351, 0.3615]
@@ -114,7 +113,6 @@ def test_a_bad_row_is_a_problem_and_the_rest_is_kept(tmp_path: Path, reason: str
     assert reason in problem.message
     assert problem.line == 3
     assert problem.where.endswith("qm9_part1.csv")
-    assert not (tmp_path / "store").exists()  # told every time
 
 
 def test_an_empty_cell_is_a_missing_value(tmp_path: Path) -> None:
@@ -154,44 +152,6 @@ def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
         read_qm9(package(tmp_path / "empty", []))
 
 
-def test_the_second_time_comes_from_the_store(tmp_path: Path) -> None:
-    folder, store = package(tmp_path / "data", [WATER], [ETHYNE]), tmp_path / "store"
-    first = read_qm9(folder, store=store)
-    (kept,) = store.iterdir()
-    assert kept.suffix == ".npz"
-    # the table is damaged without its size and time changing: only the store can still give its values
-    table = folder / "qm9_part1.csv"
-    status = table.stat()
-    table.write_text(table.read_text(encoding="utf-8").replace("0.3615", "0.9999"), encoding="utf-8")
-    os.utime(table, ns=(status.st_atime_ns, status.st_mtime_ns))
-    second = read_qm9(folder, store=store)
-    assert second.fingerprint == first.fingerprint
-    assert second.source == first.source
-    # a new time makes it anew, and frees what the old arrays took up
-    os.utime(table, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000_000))
-    assert read_qm9(folder, store=store).properties["gap"].values[0] == 0.9999
-    (new,) = store.iterdir()
-    assert new != kept
-
-
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not an archive", None])
-def test_a_damaged_store_is_read_anew(tmp_path: Path, damage: bytes | None) -> None:
-    folder, store = package(tmp_path / "data", [WATER]), tmp_path / "store"
-    first = read_qm9(folder, store=store)
-    (kept,) = store.iterdir()
-    data = kept.read_bytes()
-    kept.write_bytes(damage if damage is not None else data[: len(data) // 2])
-    assert read_qm9(folder, store=store).fingerprint == first.fingerprint
-    assert kept.read_bytes()[:4] == b"PK\x03\x04"
-    assert len(kept.read_bytes()) == len(data)
-
-
-def test_a_store_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
-    store = tmp_path / "file"
-    store.write_text("in the way", encoding="utf-8")
-    assert len(read_qm9(package(tmp_path / "data", [WATER]), store=store)) == 1
-
-
 def test_cancel_leaves_between_blocks(tmp_path: Path) -> None:
     folder = package(tmp_path, [WATER] * 2000, [ETHYNE] * 2000)
     fractions: list[float] = []
@@ -215,7 +175,6 @@ def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.Mo
 def test_the_path_opens_it_also_from_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = package(tmp_path / "data", [WATER], [ETHYNE])
     monkeypatch.setattr(qm9_package, "package_folder", lambda: folder)
-    monkeypatch.setattr(qm9_package, "store_folder", lambda: tmp_path / "store")
     data = open_dataset("qm9:")
     assert len(data) == 2
     path = tmp_path / "saved.qmls"

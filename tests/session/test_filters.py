@@ -251,7 +251,7 @@ def test_saved_and_read_again() -> None:
 def test_texts_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     from qmlstudio.session import filter_lookups
 
-    monkeypatch.setattr(filter_lookups, "_hashes", lambda texts: np.zeros(len(texts), np.uint64))
+    monkeypatch.setattr(filter_lookups, "text_hashes", lambda texts: np.zeros(len(texts), np.uint64))
     texts = np.array(["a", "b", "cc", "b"])
     found = categories(Property(texts))
     assert found.names.tolist() == ["b", "a", "cc"]

@@ -65,6 +65,22 @@ def test_status_bar_shows_the_running_job(rig: Any, qtbot: QtBot) -> None:
     rig.settle()
 
 
+def test_a_long_computation_goes_on_behind_a_short_one(view: JobsView, rig: Any, qtbot: QtBot) -> None:
+    status = JobStatus(rig.runner)
+    qtbot.addWidget(status)
+    status.show()
+    rig.runner.submit(Job(key="l", slot="l", title="Long", compute=endless, lane="process"))
+    qtbot.waitUntil(lambda: "counting" in status._text.text(), timeout=3000)
+    rig.runner.submit(Job(key="s", slot="s", title="Short", compute=lambda progress: time.sleep(0.1)))
+    qtbot.waitUntil(lambda: status._text.text() == "Short", timeout=3000)
+    qtbot.waitUntil(lambda: "counting" in status._text.text(), timeout=3000)
+    assert status._bar.isVisible()
+    assert {view._tree.topLevelItem(i).text(0) for i in range(2)} == {"Long", "Short"}
+    status._cancel.click()
+    assert not status._bar.isVisible()
+    rig.settle()
+
+
 def test_the_active_structures_jobs_are_not_listed(view: JobsView, rig: Any) -> None:
     rig.runner.submit(Job(key="a", slot="a", title="Quick", compute=lambda progress: 1, lane="interactive"))
     rig.settle()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +17,11 @@ from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.readers import columns, crystals
 from qmlstudio.chem.readers.frames import Collector
+from qmlstudio.chem.readers.known import meanings
+from qmlstudio.chem.readers.options import DEFAULT, ReadOptions
+from qmlstudio.chem.readers.qm9_tar import Qm9Files, is_qm9_file
 from qmlstudio.chem.readers.streams import ByteStream, lines_of
+from qmlstudio.chem.readers.tar import TarError, tar_members
 from qmlstudio.chem.readers.xyz import Framer, finish, read_stream, stem_of
 from qmlstudio.progress import SILENT, Progress
 
@@ -35,12 +39,28 @@ _KNOWN_TABLES: dict[str, tuple[tuple[str, str, str], ...]] = {
 """Columns of tables that bear no headings but are well known, by file name."""
 
 
+_QM9_NAME = re.compile(r"dsgdb9nsd_(\d{6})\.xyz")
+
+
 def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     """Sorts "2.xyz" before "10.xyz"."""
     return tuple((0, int(t)) if t.isdecimal() else (1, t) for t in re.split(r"(\d{1,18})", name) if t)
 
 
-def read_archive(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
+def _natural_order(names: list[str]) -> list[int] | None:
+    """The order of :func:`natural_key`; None when they are in it already."""
+    first, last = min(names, default=""), max(names, default="")
+    front = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    # numbers of one width: the usual case, told quickly
+    numbered = len({len(n) for n in names}) == 1 and all(n[front:].partition(".")[0].isdecimal() for n in names)
+    if numbered and all(a <= b for a, b in pairwise(names)):
+        return None
+    keys = [natural_key(n) for n in names]
+    order = sorted(range(len(names)), key=keys.__getitem__)
+    return None if order == list(range(len(names))) else order
+
+
+def read_archive(stream: ByteStream, progress: Progress = SILENT, options: ReadOptions = DEFAULT) -> Dataset:
     """Read the xyz files of a tar archive, compressed or not, in one pass.
 
     Raises
@@ -49,43 +69,26 @@ def read_archive(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
         Not an archive, or none of its structures can be used.
     """
     where = str(stream.path)
-    files = _Files(where)
+    files = _Files(where, options)
     message = f"Reading {stream.path.name}"
     progress(0.0, message)
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
-            for k, member in enumerate(tar):
-                if k % 32 == 0:
-                    progress(stream.fraction(), message)
-                if member.isfile() and files.wants(member.name, member.size):
-                    opened = tar.extractfile(member)
-                    files.add(member.name, opened.read() if opened else b"")
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        for k, (name, data) in enumerate(tar_members(stream, files.wants)):
+            if k % 32 == 0:
+                progress(stream.fraction(), message)
+            files.add(name, data)
+    except TarError as error:
         text = f"the archive is damaged: {stream.damage or error}"
         files.collector.problems.add(where, text, "copy or download it again; what was read before is kept")
     else:
-        files.collector.problems.append(stream.damage_problem() or _without_end(stream))
+        files.collector.problems.append(stream.damage_problem())
     return files.finish(stem_of(stream.path.name))
 
 
-def _without_end(stream: ByteStream) -> Problem | None:
-    """What to tell of a tar that was cut off between two files: it lacks the zeros at its end."""
-    if stream.is_compressed or not any(stream.path.read_bytes()[-512:] if stream.size < 512 else _last(stream.path)):
-        return None
-    text = "the archive is damaged: its end is missing"
-    return Problem(str(stream.path), text, "copy or download it again; what was read before is kept")
-
-
-def _last(path: Path) -> bytes:
-    with path.open("rb") as file:
-        file.seek(-512, os.SEEK_END)
-        return file.read()
-
-
-def read_zip(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
+def read_zip(stream: ByteStream, progress: Progress = SILENT, options: ReadOptions = DEFAULT) -> Dataset:
     """Read the xyz files of a zip archive; DataError when none can be used."""
     where = str(stream.path)
-    files = _Files(where)
+    files = _Files(where, options)
     message = f"Reading {stream.path.name}"
     try:
         with zipfile.ZipFile(stream.path) as archive:
@@ -100,9 +103,9 @@ def read_zip(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
     return files.finish(stem_of(stream.path.name))
 
 
-def read_folder(folder: Path, progress: Progress = SILENT) -> Dataset:
+def read_folder(folder: Path, progress: Progress = SILENT, options: ReadOptions = DEFAULT) -> Dataset:
     """Read the xyz files of a folder and its subfolders; DataError when there are none or none can be used."""
-    files = _Files(str(folder))
+    files = _Files(str(folder), options)
     names = [str(p.relative_to(folder)) for p in _walk(folder)]
     message = f"Reading {folder.name}"
     for k, name in enumerate(names):
@@ -144,9 +147,10 @@ def read_xyz_files(paths: Sequence[Path], progress: Progress = SILENT) -> Datase
 class _Files:
     """Gathers the files of an archive or folder: xyz files are parsed at once, tables kept for the end."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, options: ReadOptions = DEFAULT) -> None:
         self.collector = Collector()
         self._where = where
+        self._qm9 = Qm9Files(where, self.collector, options)
         self._names: list[str] = []
         self._tables: list[tuple[str, bytes]] = []
         self._seen: set[str] = set()
@@ -154,10 +158,11 @@ class _Files:
 
     def wants(self, name: str, size: int) -> bool:
         """Whether a file of that name and size is of use."""
-        base = PurePosixPath(name).name
+        base = name.rpartition("/")[2]
         if base.startswith("."):
             return False
-        self._seen.add(PurePosixPath(base).suffix.lower())
+        stem, dot, ending = base.lower().rpartition(".")
+        self._seen.add(dot + ending if stem else "")
         if size > LARGEST_MEMBER:
             self.collector.problems.add(
                 f"{self._where}/{name}", "the file is too large", "unpack and open it by itself"
@@ -182,19 +187,30 @@ class _Files:
             self._crystals += 1
             crystals.add_crystals(self.collector, where, name, data)
             return
+        if is_qm9_file(data):
+            self._qm9.add(name, data)
+            return
         # the whole name rides along as identifier until files are sorted and tables matched
         Framer(where, self.collector, name).feed(lines_of(data), final=True)
 
     def finish(self, name: str) -> Dataset:
         """The data set in natural order of the file names, with the columns of the tables."""
+        self._qm9.flush()
+        if self._qm9.left_out:
+            self.collector.problems.notice(
+                self._where,
+                f"{self._qm9.left_out:,} uncharacterized molecules are left out: "
+                "their relaxed geometry is not that of their SMILES",
+                "open it with #uncharacterized=true behind its name to keep them",
+            )
         if self.collector.count == 0 and not len(self.collector.problems):
             seen = ", ".join(sorted(e for e in self._seen if e)) or "nothing"
             text = f"there are no xyz, CIF or POSCAR files in it (found: {seen})"
             raise DataError(Problem(self._where, text, "open one of its files instead"))
         data = finish(self.collector, name, self._where)
         names = [str(n) for n in data.identifiers]
-        order = sorted(range(len(names)), key=lambda i: natural_key(names[i]))
-        if order != list(range(len(names))):
+        order = _natural_order(names)
+        if order is not None:
             data = data.take(order)
             names = [names[i] for i in order]
         properties = dict(data.properties)
@@ -212,6 +228,8 @@ def _identifier(name: str) -> str:
     if not colon or not number.isdecimal():
         path, number = name, ""
     base = path.replace("\\", "/").rpartition("/")[2]
+    if not number and (molecule := _QM9_NAME.fullmatch(base)):
+        return f"gdb {int(molecule[1])}"
     if not base.lower().endswith(XYZ_ENDINGS + crystals.ENDINGS):
         return name
     return stem_of(base) + (f":{number}" if number else "")
@@ -237,6 +255,7 @@ def _add_table(properties: dict[str, Property], names: list[str], title: str, co
         return
     base = title.rpartition("/")[2]
     known = _KNOWN_TABLES.get(base.lower(), ())
+    meant = meanings(base, headings)
     for k in range(width):
         texts: list[str | None] = [None] * len(names)
         for row in rows:
@@ -245,6 +264,7 @@ def _add_table(properties: dict[str, Property], names: list[str], title: str, co
             label, unit, description = known[k]
         elif len(headings) >= width:
             (label, unit), description = columns.split_unit(headings[k]), f"from {base}"
+            unit, description = meant.get(headings[k], (unit, description))
         else:
             label, unit = stem_of(base) + (f"_{k + 1}" if width > 1 else ""), ""
             description = f"column {k + 2} of {base}"

@@ -48,10 +48,14 @@ class Problems:
         """Note a problem; None is nothing."""
         if problem is None:
             return
-        if len(self._listed) < MOST_PROBLEMS:
+        if len(self._listed) < MOST_PROBLEMS or problem.is_notice:
             self._listed.append(problem)
         else:
             self._more += 1
+
+    def notice(self, where: str, message: str, remedy: str = "") -> None:
+        """Note what was done on purpose and people should know."""
+        self.append(Problem(where, message, remedy, is_notice=True))
 
     def listed(self, where: str) -> tuple[Problem, ...]:
         """All problems in the order of the file, with a last one that counts those not listed."""
@@ -62,7 +66,7 @@ class Problems:
 
     def raise_first(self, where: str) -> None:
         """Raise DataError with the first problem and the others behind it: nothing could be used."""
-        listed = self.listed(where)
+        listed = tuple(sorted(self.listed(where), key=lambda p: p.is_notice))
         if not listed:
             raise DataError(Problem(where, "there is no structure in it", "check that this is the right file"))
         raise DataError(listed[0], listed[1:])

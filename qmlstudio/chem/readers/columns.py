@@ -46,13 +46,35 @@ _UNIT_NAMES = {
 }
 
 
+_ENDINGS = {
+    "ev": "eV",
+    "mev": "meV",
+    "ev_per_atom": "eV/atom",
+    "ev_per_ang": "eV/Å",
+    "hartree": "Ha",
+    "ha": "Ha",
+    "kcal": "kcal/mol",
+    "kcal_mol": "kcal/mol",
+    "kcal_per_mol": "kcal/mol",
+    "kj_mol": "kJ/mol",
+    "kj_per_mol": "kJ/mol",
+    "debye": "D",
+    "angstrom": "Å",
+    "bohr": "bohr",
+}
+_ENDING = re.compile(rf"_({'|'.join(sorted(_ENDINGS, key=len, reverse=True))})$", re.IGNORECASE)
+
+
 def unit_name(text: str) -> str:
     """The project's spelling of a unit ("hartree" → "Ha"); unknown ones as they are."""
     return _UNIT_NAMES.get(text.strip().lower(), text.strip())
 
 
 def split_unit(label: str) -> tuple[str, str]:
-    """Name and unit of a heading: "gap [eV]" always; "gap (eV)" and "gap / eV" when the unit is a known one."""
+    """Name and unit of a heading: "gap [eV]" always; "gap (eV)" and "gap / eV" when the unit is a known one.
+
+    A heading such as "gap_ev" or "heat_ev_per_atom" keeps its name and has the unit, too.
+    """
     label = label.strip()
     if found := re.fullmatch(r"(.*\S)\s*\[([^\[\]]*)\]", label):
         return found[1], found[2].strip()
@@ -60,11 +82,14 @@ def split_unit(label: str) -> tuple[str, str]:
         found[2] in _UNITS
     ):
         return found[1], found[2]
-    return label, ""
+    found = _ENDING.search(label)
+    return label, _ENDINGS[found[1].lower()] if found else ""
 
 
 def number(text: str) -> float:
     """A number as programs write it: also ``1.0*^-6`` (Mathematica) and ``1.0D-06`` (Fortran); else ValueError."""
+    if "_" in text:  # Python reads 1_000 as a number; people mean a name
+        raise ValueError(f"{text!r} is not a number")
     try:
         return float(text)
     except ValueError:

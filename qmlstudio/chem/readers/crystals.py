@@ -13,6 +13,7 @@ import numpy as np
 from qmlstudio.chem.dataset import Dataset
 from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.readers.frames import Collector
+from qmlstudio.chem.readers.options import DEFAULT, ReadOptions
 from qmlstudio.chem.readers.streams import ByteStream, lines_of
 from qmlstudio.chem.readers.xyz import Framer, finish, stem_of
 from qmlstudio.progress import SILENT, Progress
@@ -35,7 +36,7 @@ def is_poscar(head: bytes) -> bool:
     if len(lines) < 4:
         return False
     try:
-        return len(lines[0].split()) in (1, 3) and all(len([float(w) for w in r.split()[:3]]) == 3 for r in lines[1:])
+        return len([float(w) for w in lines[0].split()]) in (1, 3) and all(len([float(w) for w in r.split()[:3]]) == 3 for r in lines[1:])
     except ValueError:
         return False
 
@@ -63,7 +64,7 @@ def add_crystals(collector: Collector, where: str, identifier: str, data: bytes)
         Framer(where, collector, name).feed(_extended_xyz(atoms), final=True)
 
 
-def read_crystals(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
+def read_crystals(stream: ByteStream, progress: Progress = SILENT, options: ReadOptions = DEFAULT) -> Dataset:
     """Read a CIF (all its data blocks) or POSCAR file.
 
     Raises

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +128,8 @@ class _Numbers(dict[str, int]):
         return z
 
 
-_NUMBERS = _Numbers({s: z for s, z in NUMBERS.items() if z})
+SYMBOLS = _Numbers({s: z for s, z in NUMBERS.items() if z})
+"""Atomic numbers by what people write; ValueError for what is no element."""
 
 
 @dataclass
@@ -145,7 +147,7 @@ class Frame:
 
 
 @dataclass
-class _Part:
+class Part:
     """A run of frames with the same columns, parsed."""
 
     numbers: NDArray[np.uint8]
@@ -155,7 +157,25 @@ class _Part:
     atoms: dict[str, Column]
     values: dict[str, Column]
     identifiers: list[str]
-    labels: list[str] = field(default_factory=list)
+
+    def without(self, bad: list[int]) -> Part:
+        """The same without some of its frames."""
+        good = np.ones(len(self.sizes), bool)
+        good[bad] = False
+        atoms = np.repeat(good, self.sizes)
+
+        def kept(column: Column, mask: NDArray[np.bool_]) -> Column:
+            return list(compress(column, mask)) if isinstance(column, list) else column[mask]
+
+        return Part(
+            self.numbers[atoms],
+            self.positions[atoms],
+            self.sizes[good],
+            None if self.cells is None else self.cells[good],
+            {k: kept(v, atoms) for k, v in self.atoms.items()},
+            {k: kept(v, good) for k, v in self.values.items()},
+            list(compress(self.identifiers, good)),
+        )
 
 
 class Collector:
@@ -167,7 +187,7 @@ class Collector:
         self.dialect = ""
         self._run: list[Frame] = []
         self._atoms = 0
-        self._parts: list[_Part] = []
+        self._parts: list[Part] = []
 
     def add(self, frame: Frame) -> None:
         """Take a frame; parses what was gathered when it is enough or the columns change."""
@@ -181,6 +201,12 @@ class Collector:
         run, self._run, self._atoms = self._run, [], 0
         if run:
             self._parse(run)
+
+    def take(self, part: Part) -> None:
+        """Take frames that were parsed elsewhere; they stand behind all that was taken before."""
+        self.flush()
+        if len(part.sizes):
+            self._parts.append(part)
 
     @property
     def count(self) -> int:
@@ -253,7 +279,7 @@ class Collector:
             is_text = self.units.get(k) == "text"
             values[k] = [t or "" for t in given] if is_text else columns.convert(given)
         names = [f.identifier for f in frames]
-        self._parts.append(_Part(numbers, positions, sizes, cells, atom_columns, values, names))
+        self._parts.append(Part(numbers, positions, sizes, cells, atom_columns, values, names))
 
     def dataset(
         self,
@@ -324,7 +350,7 @@ def _bulk(lines: list[str], layout: Layout) -> tuple[NDArray[np.uint8], Floats, 
     if len(tokens) != width * len(lines):
         raise ValueError("ragged lines")
     symbols = tokens[layout.species :: width]
-    numbers = np.fromiter(map(_NUMBERS.__getitem__, symbols), np.uint8, len(symbols))
+    numbers = np.fromiter(map(SYMBOLS.__getitem__, symbols), np.uint8, len(symbols))
     texts = {name: tokens[c::width] for name, c in layout.text}
     for c in sorted([layout.species, *(c for _, c in layout.text)], reverse=True):
         del tokens[c::width]
@@ -332,6 +358,8 @@ def _bulk(lines: list[str], layout: Layout) -> tuple[NDArray[np.uint8], Floats, 
     if not layout.named and not layout.numeric and width > 3:  # unknown texts behind plain coordinates
         tokens = [t for j in range(len(lines)) for t in tokens[j * width : j * width + 3]]
         width = 3
+    if "_" in text and any("_" in t for t in tokens):  # 1_000 is a number for Python only
+        raise ValueError("not a number")
     return numbers, np.fromiter(map(float, tokens), np.float64, len(tokens)).reshape(-1, width), texts
 
 
@@ -352,7 +380,7 @@ def _careful(lines: list[str], layout: Layout) -> tuple[Layout, NDArray[np.uint8
             message = f"{len(row)} columns where {layout.width} are expected"
             raise FrameError(message, "mend the line, or the number of atoms above it", i)
         try:
-            numbers[i] = _NUMBERS[row[layout.species]]
+            numbers[i] = SYMBOLS[row[layout.species]]
         except ValueError:
             message = f"unknown element {row[layout.species][:20]!r}"
             raise FrameError(message, "write an element's symbol or atomic number", i) from None

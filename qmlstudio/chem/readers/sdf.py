@@ -9,7 +9,8 @@ import numpy as np
 
 from qmlstudio.chem.dataset import Dataset, Source
 from qmlstudio.chem.readers.gather import Gatherer
-from qmlstudio.chem.readers.smiles import embed
+from qmlstudio.chem.readers.geometries import embed
+from qmlstudio.chem.readers.options import DEFAULT, ReadOptions
 from qmlstudio.chem.readers.streams import ByteStream, line_blocks
 from qmlstudio.chem.readers.xyz import stem_of
 from qmlstudio.progress import SILENT, Progress
@@ -34,7 +35,7 @@ def _records(stream: ByteStream, progress: Progress, message: str) -> Iterator[t
         yield first, record
 
 
-def read_sdf(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
+def read_sdf(stream: ByteStream, progress: Progress = SILENT, options: ReadOptions = DEFAULT) -> Dataset:
     """Read an SDF or MOL file.
 
     Coordinates are taken as they are; a drawing (2D) gets hydrogens and a geometry by ETKDG and MMFF94 instead.
@@ -61,6 +62,9 @@ def read_sdf(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
             except (ValueError, RuntimeError) as error:
                 text = str(error).splitlines()[0] if str(error) else "the molecule cannot be read"
                 gathered.problems.add(gathered.where, text, "mend or delete the record", line, index)
+        for more in [k for k, text in enumerate(record) if text.startswith("M  END")][1:]:
+            text = "a second molecule stands in the record and is left out"
+            gathered.problems.add(gathered.where, text, 'put "$$$$" on a line before it', line + more, index)
     gathered.problems.append(stream.damage_problem())
     form = "SDF, drawings made three-dimensional by ETKDGv3 and MMFF94 (UFF)" if drawn else "SDF"
     return gathered.dataset(stem_of(stream.path.name), Source(path=gathered.where, format=form), ("smiles",))

@@ -1,12 +1,10 @@
-"""SMILES, alone or in a table: geometries by ETKDG distance geometry and the MMFF94 force field (UFF where MMFF94
-lacks parameters). Molecules for which that fails are listed, the others kept."""
+"""SMILES, alone or in a table. Molecules for which no geometry can be made are listed, the others kept."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,137 +15,24 @@ from qmlstudio.chem.elements import atomic_number
 from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.readers.checks import Problems
 from qmlstudio.chem.readers.gather import Gatherer
+from qmlstudio.chem.readers.geometries import Row, build, parses
+from qmlstudio.chem.readers.known import meanings
+from qmlstudio.chem.readers.options import AUTOMATIC_SAMPLE, DEFAULT, ReadOptions
 from qmlstudio.chem.readers.streams import ByteStream, line_blocks
 from qmlstudio.chem.readers.xyz import stem_of
 from qmlstudio.progress import SILENT, Progress, slices
 
-SEED = 42
-"""Of the distance geometry: the same SMILES gives the same geometry."""
+MOST_ROWS = 100_000
+"""Molecules of a table above which a random sample is taken by default."""
 
-TIMEOUT = 5
-"""Seconds after which the embedding of one molecule is given up."""
-
-MOST_ATOMS = 400
-"""Atoms, hydrogens included, above which a SMILES is refused: one such molecule would take minutes."""
-
-_HEADINGS = ("smiles", "canonical_smiles", "isomeric_smiles", "smi", "molecule_smiles", "structure_smiles")
-_NAME_HEADINGS = ("identifier", "name", "_name", "id", "mol_id", "compound", "compound_id", "molecule_chembl_id")
+SMILES_HEADINGS = ("smiles", "canonical_smiles", "isomeric_smiles", "smi", "molecule_smiles", "structure_smiles")
+NAME_HEADINGS = ("identifier", "name", "_name", "id", "mol_id", "compound", "compound_id", "molecule_chembl_id")
 _COORDINATE_HEADINGS = ("coordinates", "positions", "coords", "geometry")
 _SPECIES_HEADINGS = ("atomtypes", "symbols", "elements", "species", "nuclear_charges", "atomic_numbers", "numbers")
 
 
-@dataclass
-class Row:
-    """A molecule to be made: SMILES, name, further values, where it stands."""
-
-    smiles: str
-    name: str
-    line: int
-    values: dict[str, str] = field(default_factory=dict)
-
-
-def embed(mol: Any, seed: int = SEED) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Numbers (N,) and positions (N, 3) in Å of an RDKit molecule, hydrogens added.
-
-    ETKDGv3 (Wang, Witek, Landrum, Riniker, J. Chem. Inf. Model. 60, 2044 (2020)), then MMFF94 or UFF.
-
-    Raises
-    ------
-    ValueError
-        With the reason, when no geometry can be made.
-    """
-    from rdkit import Chem
-    from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
-
-    mol = Chem.AddHs(mol)
-    if mol.GetNumAtoms() == 0:
-        raise ValueError("no atoms")
-    if mol.GetNumAtoms() > MOST_ATOMS:
-        raise ValueError(f"{mol.GetNumAtoms()} atoms are too many (at most {MOST_ATOMS})")
-    if any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
-        raise ValueError("it has a placeholder (*) for an atom")
-    parameters: Any = rdDistGeom.ETKDGv3()
-    parameters.randomSeed = seed
-    if hasattr(parameters, "timeout"):
-        parameters.timeout = TIMEOUT
-    try:
-        failed = rdDistGeom.EmbedMolecule(mol, parameters) != 0
-        if failed:
-            parameters.useRandomCoords = True
-            failed = rdDistGeom.EmbedMolecule(mol, parameters) != 0
-    except (RuntimeError, ValueError):
-        failed = True
-    if failed:
-        raise ValueError("no geometry was found")
-    _part_fragments(mol)
-    try:
-        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
-            rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=500)
-        elif rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
-            rdForceFieldHelpers.UFFOptimizeMolecule(mol, maxIters=500)
-    except (RuntimeError, ValueError):
-        pass  # the distance geometry alone is a geometry, too
-    numbers = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], np.uint8)
-    return numbers, np.array(mol.GetConformer().GetPositions(), np.float64)
-
-
-def _part_fragments(mol: Any) -> None:
-    """Put the molecules of a salt or complex side by side, 2.5 Å apart: they are embedded in one place."""
-    from rdkit import Chem
-
-    fragments = Chem.GetMolFrags(mol)
-    if len(fragments) < 2:
-        return
-    conformer = mol.GetConformer()
-    positions = np.array(conformer.GetPositions())
-    edge = 0.0
-    for atoms in fragments:
-        own = positions[list(atoms)]
-        own = own - own.mean(axis=0)
-        own[:, 0] += edge - own[:, 0].min()
-        edge = own[:, 0].max() + 2.5
-        for atom, (x, y, z) in zip(atoms, own.tolist(), strict=True):
-            conformer.SetAtomPosition(atom, (x, y, z))
-
-
-def parses(smiles: str) -> bool:
-    """Whether RDKit reads the text as SMILES of at least one atom."""
-    from rdkit import Chem, rdBase
-
-    if not smiles or len(smiles) > 5000 or not smiles.isascii():
-        return False
-    with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(smiles, sanitize=False)
-    return mol is not None and mol.GetNumAtoms() > 0
-
-
-def build(rows: list[Row], gathered: Gatherer, progress: Progress) -> None:
-    """Make the geometries of `rows` in slices; failures become problems of `gathered`."""
-    from rdkit import Chem, rdBase
-
-    remedy = "check the SMILES, or give the molecule with coordinates (SDF, xyz)"
-    message = "Making geometries (ETKDG, MMFF94)"
-    for start, stop in slices(len(rows), progress, message):
-        # molecule by molecule, since one may take seconds; the logs would go to the terminal
-        for index in range(start, stop):
-            progress.check()
-            row = rows[index]
-            with rdBase.BlockLogs():
-                try:
-                    mol = Chem.MolFromSmiles(row.smiles) if parses(row.smiles) else None
-                    if mol is None:
-                        raise ValueError("not a valid SMILES")
-                    numbers, positions = embed(mol)
-                except (ValueError, RuntimeError) as error:
-                    text = f"{row.smiles[:60]}: {str(error).splitlines()[0] if str(error) else 'failed'}"
-                    gathered.problems.add(gathered.where, text, remedy, row.line, index)
-                    continue
-            values = {"smiles": row.smiles, **row.values}
-            gathered.add(numbers, positions, values, row.line, index, row.name)
-
-
-def _source(path: str, form: str) -> Source:
-    return Source(path=path, format=f"{form}, geometries by ETKDGv3 and MMFF94 (UFF)")
+def _source(path: str, form: str, how: str) -> Source:
+    return Source(path=path, format=f"{form}, {how}")
 
 
 def smiles_rows(lines: Iterable[str], progress: Progress = SILENT) -> list[Row]:
@@ -162,27 +47,17 @@ def smiles_rows(lines: Iterable[str], progress: Progress = SILENT) -> list[Row]:
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) > 1 and cells[0] == words[0] and cells[1]:
             words = cells  # a name behind a tab may have spaces
-        if not rows and words[0].lower() in _HEADINGS:
+        if not rows and words[0].lower() in SMILES_HEADINGS:
             continue
         rows.append(Row(words[0], words[1] if len(words) > 1 else "", k + 1))
     return rows
 
 
-def read_smiles(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
-    """Read a file with a SMILES (and a name) on each line; DataError when none can be used."""
-    lines = (line for block in line_blocks(stream) for line in block)
-    rows = smiles_rows(lines, progress)
-    gathered = Gatherer(str(stream.path))
-    gathered.problems.append(stream.damage_problem())
-    build(rows, gathered, progress)
-    return gathered.dataset(stem_of(stream.path.name), _source(str(stream.path), "SMILES"), ("smiles",))
-
-
 def read_smiles_text(lines: list[str], name: str, progress: Progress = SILENT) -> Dataset:
     """Read SMILES lines that were pasted; DataError when none can be used."""
     gathered = Gatherer(name)
-    build(smiles_rows(lines), gathered, progress)
-    return gathered.dataset(name, _source("", "SMILES"), ("smiles",))
+    how = build(smiles_rows(lines), gathered, progress)
+    return gathered.dataset(name, _source("", "SMILES", how), ("smiles",))
 
 
 def sniff_delimiter(lines: list[str]) -> str:
@@ -207,7 +82,7 @@ def _with_ends(stream: ByteStream, progress: Progress, message: str) -> Iterator
         yield from (line + "\n" for line in block)
 
 
-def read_table(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
+def read_table(stream: ByteStream, progress: Progress = SILENT, options: ReadOptions = DEFAULT) -> Dataset:
     """Read a table (CSV, TSV) with a column of SMILES, or with columns of elements and coordinates.
 
     Every other column becomes a property. Elements and coordinates are lists in brackets, one row for each structure.
@@ -241,15 +116,29 @@ def read_table(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
     columns = _Columns(numbered, where)
     body = columns.checked(numbered, gathered.problems)
     name = stem_of(stream.path.name)
+    known = meanings(stream.path.name, columns.headings)
+    chosen = _chosen(len(body), options, gathered.problems, where)
+    if not isinstance(chosen, slice):
+        body = [body[k] for k in chosen.tolist()]
     if columns.coordinates >= 0:
         _take_geometries(body, columns, gathered, progress.part(0.1, 1.0))
-        return gathered.dataset(name, Source(path=where, format="table with geometries"), ("smiles",))
+        return gathered.dataset(name, Source(path=where, format="table with geometries"), ("smiles",), known)
     rows = [
         Row(cells[columns.smiles], cells[columns.name] if columns.name >= 0 else "", line, columns.values(cells))
         for line, cells in body
     ]
-    build(rows, gathered, progress.part(0.1, 1.0))
-    return gathered.dataset(name, _source(where, "table of SMILES"), ("smiles",))
+    how = build(rows, gathered, progress.part(0.1, 1.0), options)
+    return gathered.dataset(name, _source(where, "table of SMILES", how), ("smiles",), known)
+
+
+def _chosen(count: int, options: ReadOptions, problems: Problems, where: str) -> NDArray[np.int64] | slice:
+    """Which rows are read: as asked for; a random sample of a table of more than :data:`MOST_ROWS`."""
+    asked = options.sample is not None or options.first or options.every > 1
+    if asked or count <= MOST_ROWS:
+        return options.rows(count)
+    text = f"{AUTOMATIC_SAMPLE:,} of {count:,} molecules are taken at random"
+    problems.notice(where, text, "open it with #sample=… behind its name for another number (0: all)")
+    return options.with_values(sample=AUTOMATIC_SAMPLE).rows(count)
 
 
 class _Columns:
@@ -263,7 +152,7 @@ class _Columns:
         self.species = _find(low, _SPECIES_HEADINGS)
         if self.coordinates < 0 or self.species < 0:
             self.coordinates = self.species = -1
-        self.smiles = _find(low, _HEADINGS)
+        self.smiles = _find(low, SMILES_HEADINGS)
         if self.smiles < 0:
             self.smiles = next((j for j, h in enumerate(low) if h.endswith("smiles")), -1)
         self.has_headings = self.smiles >= 0 or self.coordinates >= 0
@@ -280,7 +169,7 @@ class _Columns:
         while len(self.headings) < self.width:
             self.headings.append(f"column {len(self.headings) + 1}")
         self.headings = [h or f"column {j + 1}" for j, h in enumerate(self.headings)]
-        self.name = _find(low, _NAME_HEADINGS) if self.has_headings else -1
+        self.name = _find(low, NAME_HEADINGS) if self.has_headings else -1
 
     def checked(self, rows: list[tuple[int, list[str]]], problems: Problems) -> list[tuple[int, list[str]]]:
         """The rows below the headings that have as many cells as the headings, at least up to what is needed."""

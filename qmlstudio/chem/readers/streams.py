@@ -6,12 +6,15 @@ import bz2
 import codecs
 import gzip
 import lzma
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
 from qmlstudio.chem.errors import DataError, Problem
+from qmlstudio.chem.inputs import note
+from qmlstudio.chem.readers.bzip2 import ParallelBZ2
 
 BLOCK = 1 << 19
 """Bytes read at once: about 10 ms of parsing, so that a cancel is answered at once and the window breathes."""
@@ -19,9 +22,12 @@ BLOCK = 1 << 19
 LONGEST_LINE = 1 << 24
 """Bytes without a line break after which a file is not taken for text."""
 
+_SMALL = 1 << 20
+"""Bytes of a bzip2 file up to which one thread is enough."""
+
 _MAGIC: tuple[tuple[bytes, Any], ...] = (
     (b"\x1f\x8b", lambda raw: gzip.GzipFile(fileobj=raw)),
-    (b"BZh", bz2.BZ2File),
+    (b"BZh", lambda raw: ParallelBZ2(raw) if os.fstat(raw.fileno()).st_size > _SMALL else bz2.BZ2File(raw)),
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
 )
 
@@ -40,6 +46,7 @@ class ByteStream:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage = ""
+        note(path)
         try:
             self._raw: IO[bytes] = path.open("rb")
             self.size = path.stat().st_size

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qmlstudio.chem.dataset import Dataset, Source
 from qmlstudio.chem.readers import columns
 from qmlstudio.chem.readers.frames import Collector, Frame, FrameError, layout_of_properties, plain_layout
+from qmlstudio.chem.readers.options import DEFAULT, ReadOptions
 from qmlstudio.chem.readers.streams import ByteStream, line_blocks
 from qmlstudio.progress import SILENT, Progress
 
@@ -41,10 +42,13 @@ _QM9 = {
     **{name: (unit, f"{text}, B3LYP/6-31G(2df,p)") for name, unit, text in QM9_COLUMNS},
     "charge": ("e", "Mulliken charge, B3LYP/6-31G(2df,p)"),
     "smiles": ("", "SMILES of the molecule in GDB-17 from which the geometry was made"),
+    "smiles_relaxed": ("", "SMILES of the relaxed geometry"),
     "inchi": ("", "InChI of the molecule in GDB-17 from which the geometry was made"),
     "frequency_lowest": ("cm⁻¹", "lowest harmonic frequency, B3LYP/6-31G(2df,p)"),
     "frequency_highest": ("cm⁻¹", "highest harmonic frequency, B3LYP/6-31G(2df,p)"),
 }
+
+_QM9_NUMBERS = frozenset(("frequency_lowest", "frequency_highest", *(name for name, _, _ in QM9_COLUMNS)))
 
 # a key is a bare or quoted word at the start of a word: nothing here can take more than linear time
 _PAIR = re.compile(
@@ -99,9 +103,11 @@ def _qm9_values(comment: str, tail: list[str]) -> tuple[str, dict[str, str]]:
     if len(tail) == 3:
         frequencies = tail[0].replace("*^", "e").split()
         values |= {"frequency_lowest": frequencies[0], "frequency_highest": frequencies[-1]} if frequencies else {}
-        for name, line in (("smiles", tail[1]), ("inchi", tail[2])):
-            words = line.split()
-            values |= {name: words[0]} if words else {}
+        for line, titles in ((tail[1], ("smiles", "smiles_relaxed")), (tail[2], ("inchi",))):
+            values |= dict(zip(titles, line.split(), strict=False))
+    for name, text in values.items():
+        if name in _QM9_NUMBERS and not columns.is_number(text):
+            raise FrameError(f"{name}: {text[:20]!r} is not a number", "mend the line, or copy the file again")
     return " ".join(tokens[:2]), values
 
 
@@ -297,7 +303,7 @@ def finish(collector: Collector, name: str, path: str) -> Dataset:
     return collector.dataset(name, Source(path=path, format=form), convention)
 
 
-def read_xyz(stream: ByteStream, progress: Progress = SILENT) -> Dataset:
+def read_xyz(stream: ByteStream, progress: Progress = SILENT, options: ReadOptions = DEFAULT) -> Dataset:
     """Read an xyz file of any kind.
 
     Raises
@@ -333,6 +339,6 @@ def stem_of(name: str) -> str:
 # fmt: off
 _ENDINGS = frozenset((
     "xyz", "extxyz", "exyz", "txt", "dat", "sdf", "sd", "mol", "smi", "smiles", "csv", "tsv", "npz", "tar", "tgz",
-    "zip", "gz", "bz2", "xz", "cif", "poscar", "vasp", "contcar",
+    "zip", "mat", "gz", "bz2", "xz", "cif", "poscar", "vasp", "contcar",
 ))
 # fmt: on

@@ -14,6 +14,7 @@ from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.structures import Structures
 from qmlstudio.chem.writers.archive import write_npz
+from qmlstudio.chem.writers.chemiscope import write_chemiscope
 from qmlstudio.chem.writers.extxyz import write_extxyz
 from qmlstudio.chem.writers.molecules import write_sdf, write_smiles
 from qmlstudio.chem.writers.tables import write_csv, write_parquet
@@ -24,6 +25,7 @@ __all__ = [
     "Format",
     "format_of",
     "write",
+    "write_chemiscope",
     "write_csv",
     "write_extxyz",
     "write_npz",
@@ -85,13 +87,20 @@ FORMATS: tuple[Format, ...] = (
         write_npz,
         "Everything, bit for bit, as flat arrays for Python; opens again as it is.",
     ),
+    Format(
+        "chemiscope",
+        "chemiscope",
+        (".json.gz", ".json"),
+        write_chemiscope,
+        "Everything, for the viewer of that name in the browser (chemiscope.org); opens again as it is.",
+    ),
     Format("smiles", "SMILES", (".smi", ".smiles"), write_smiles, "SMILES and identifiers only.", columns=False),
     Format(
         "parquet",
         "Parquet table",
         (".parquet",),
         write_parquet,
-        "Columns and geometries for data-frame programs; is not opened here.",
+        "Columns and geometries for data-frame programs; opens again, without the values of atoms.",
     ),
 )
 """All that can be written. A new format is one more line."""
