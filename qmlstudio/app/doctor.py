@@ -52,6 +52,7 @@ class DoctorEngine(QObject):
         self._stale: set[str] = set()
         self._running: tuple[str, ...] = ()
         self._key = ""
+        self._automatic = False
         self._wants_color = False
         store.changed.connect(self._on_store_changed)
         runner.finished.connect(self._on_runner_finished)
@@ -77,8 +78,8 @@ class DoctorEngine(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether checks are under way."""
-        return bool(self._running)
+        """Whether checks that somebody asked for are under way."""
+        return bool(self._running) and not self._automatic
 
     @property
     def count(self) -> int:
@@ -97,8 +98,10 @@ class DoctorEngine(QObject):
 
     def run(self, names: Sequence[str] | None = None) -> None:
         """Run these checks, or all."""
-        chosen = [self.checks[n] for n in (self.checks if names is None else names)]
-        self._submit(chosen, priority=0)
+        wanted = set(self.checks if names is None else names)
+        if self._automatic:
+            wanted |= set(self._running)  # what has not been done yet of what runs by itself
+        self._submit([c for name, c in self.checks.items() if name in wanted], priority=0)
 
     def stop(self) -> None:
         """Cancel what is under way."""
@@ -194,6 +197,7 @@ class DoctorEngine(QObject):
         named = tuple((n.name, n.selection.mask) for n in self._store.session.named)
         self._key = digest("doctor", dataset.fingerprint, [c.to_dict() for c in checks], id(columns), id(features))
         self._running = tuple(c.name for c in checks)
+        self._automatic = priority <= WARM_UP
         self._runner.submit(
             Job(
                 key=self._key,

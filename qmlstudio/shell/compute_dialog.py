@@ -308,14 +308,14 @@ class ComputeDialog(QDialog):
     def _say_charges(self, choice: Charges) -> bool:
         """Tell where charges come from and how many there are; whether they make no sense."""
         properties, n = self._window.store.properties, len(self.chosen)
-        text, trouble = self.tr("Charge: {}.").format(self.tr(source_of(choice, properties))), False
+        text, trouble = self.tr("Charge: {}").format(self.tr(source_of(choice, properties))), False
         if n <= COUNTED:
             try:
                 if self._assigned is None or self._assigned[0] != choice:
                     self._assigned = (choice, *assign(choice, properties, n))
                 _, charges, unpaired = self._assigned
                 charged, open_shells = (np.count_nonzero(a[self.chosen] > 0) for a in (np.abs(charges), unpaired))
-                text += " " + self.tr("{:,} charged, {:,} given as open shells.").format(charged, open_shells)
+                text += self.tr("; {:,} charged, {:,} given as open shells").format(charged, open_shells)
             except ValueError as error:
                 text, trouble = f"⚠ {error}", True
         self._charge_says.setText(text)

@@ -58,9 +58,7 @@ def main() -> None:
             hits = len(found & gdb)
             text = f"recall {hits / len(gdb):.4f}, precision {hits / max(len(found), 1):.4f}" if gdb else "no reference"
             made = counts.total("molecules")
-            print(
-                f"{size} heavy atoms: {made:8,} made, {len(found):7,} left of {len(gdb):6,}, {text}, {spent:.2f} s"
-            )
+            print(f"{size} heavy atoms: {made:8,} made, {len(found):7,} left of {len(gdb):6,}, {text}, {spent:.2f} s")
 
 
 if __name__ == "__main__":

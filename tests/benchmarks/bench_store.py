@@ -15,12 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from table import Row
 
 SINGLE, MANY, REPEATS = 2000, 10_000, 5
 Array = NDArray[Any]
@@ -180,10 +181,11 @@ def open_zarr(path: Path) -> Opened:
     yield Reader(group["offsets"][:], lambda a, b: positions[a:b], None)
 
 
+OURS = "HDF5, mapped by offset"
 FORMATS: dict[str, tuple[Callable[[Path, Data], None], Callable[[Path], Any], int]] = {
     "plain .npy, mapped": (write_npy, open_npy, 1),
     "HDF5, through h5py": (write_hdf5, open_hdf5, 1),
-    "HDF5, mapped by offset": (write_hdf5, open_hdf5_mapped, 1),
+    OURS: (write_hdf5, open_hdf5_mapped, 1),
     "Arrow IPC, mapped": (write_arrow, open_arrow, 1),
     "Parquet, groups of 1,000": (write_parquet, open_parquet, 20),
     "Zarr v3, chunks of 65,536": (write_zarr, open_zarr, 10),
@@ -201,8 +203,8 @@ def least(work: Callable[[], Any], repeats: int = REPEATS) -> float:
     return min(times)
 
 
-def measure(name: str, data: Data, folder: Path) -> str:
-    """A row of the table."""
+def measure(name: str, data: Data, folder: Path) -> tuple[int, float, float, float, float, float]:
+    """Bytes of the file; seconds of writing, opening, one structure, one of many, the sum of all positions."""
     write, opened, fewer = FORMATS[name]
     path = folder / "".join(c for c in name if c.isalnum())
     began = time.perf_counter()
@@ -229,10 +231,21 @@ def measure(name: str, data: Data, folder: Path) -> str:
             whole = least(lambda: float(reader.whole().sum()), 2)
         else:
             whole = least(lambda: float(reader.rows(0, int(data.offsets[-1])).sum()), 2)
-    cells = (f"{size / 2**20:,.0f} MiB", f"{writing:.2f} s", f"{1e3 * least(opening):.2f} ms")
-    cells += (f"{1e6 * one:.1f} µs", f"{1e6 * many:.2f} µs", f"{1e3 * whole:.0f} ms")
+    opened_in = least(opening)
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return " | ".join((name, *cells))
+    return size, writing, opened_in, one, many, whole
+
+
+def run(peers_python: str | None) -> list[Row]:
+    """Rows of one molecule at random: memory-mapped HDF5 against what else is installed here."""
+    data, found = Data(130_831, 18), {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in FORMATS:
+            with suppress(ImportError):
+                found[name] = 1e6 * measure(name, data, Path(folder))[3]
+    ours = found.pop(OURS)
+    work = f"a molecule at random of {len(data.energy):,} in a file"
+    return [Row(work=work, peer=name, ours_us=ours, peer_us=other, ratio=other / ours) for name, other in found.items()]
 
 
 def main() -> None:
@@ -248,7 +261,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             for name in FORMATS:
                 try:
-                    print(measure(name, data, Path(folder)), flush=True)
+                    size, *times = measure(name, data, Path(folder))
+                    writing, opening, one, many, whole = times
+                    cells = (name, f"{size / 2**20:,.0f} MiB", f"{writing:.2f} s", f"{1e3 * opening:.2f} ms")
+                    cells += (f"{1e6 * one:.1f} µs", f"{1e6 * many:.2f} µs", f"{1e3 * whole:.0f} ms")
+                    print(" | ".join(cells), flush=True)
                 except ImportError as error:
                     print(f"{name} | {error}", file=sys.stderr)
 

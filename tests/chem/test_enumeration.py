@@ -435,6 +435,18 @@ def test_processes_end_when_cancelled() -> None:
     assert not multiprocessing.active_children()
 
 
+def test_a_process_that_is_killed_is_told() -> None:
+    import multiprocessing
+
+    stream = processes.run(Enumeration(n_heavy=9), Counts(), workers=1)
+    next(stream)
+    for child in multiprocessing.active_children():
+        child.kill()
+    with pytest.raises(RuntimeError, match="too early"):
+        list(stream)
+    assert not multiprocessing.active_children()
+
+
 def test_sample() -> None:
     found = sample(Enumeration(n_heavy=4), seconds=30, program="")
     kept = {m.smiles for m in run(n_heavy=4, smallest=4)[1]}

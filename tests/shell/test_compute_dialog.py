@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from qmlstudio.quantum import records
 from qmlstudio.quantum.methods import GFN2
 from qmlstudio.quantum.tasks import Dynamics
 from qmlstudio.session.filters import FilterResult
-from qmlstudio.shell import compute_dialog
+from qmlstudio.shell import compute_dialog, warm_up
 from qmlstudio.shell.compute_dialog import ComputeDialog
 from qmlstudio.shell.dialogs import TextDialog
 from qmlstudio.shell.main_window import MainWindow
@@ -29,6 +29,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered from test to test."""
     monkeypatch.setattr(records, "default_path", lambda: tmp_path / "results.sqlite")
     monkeypatch.setattr(compute_dialog, "_last", compute_dialog._Choice())
+    monkeypatch.setattr(warm_up, "_steps", lambda first: [])
 
 
 def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
@@ -40,11 +41,27 @@ def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
 
 
 @pytest.fixture
-def opened(make_window: Make, xyz: Path) -> MainWindow:
-    """A window with its data set; the map may still be under way."""
-    window = make_window(str(xyz), wait=False)
-    until(lambda: window.store.dataset is not None and window.store.dataset.source.path == str(xyz))
-    return window
+def open_window(make_window: Make) -> Iterator[Callable[[Path], MainWindow]]:
+    """Makes a window with a data set, and without a map, which nothing here needs."""
+    made: list[MainWindow] = []
+
+    def make(path: Path) -> MainWindow:
+        window = make_window(str(path), wait=False)
+        window.pipeline.enabled = False
+        made.append(window)
+        until(lambda: window.store.dataset is not None and window.store.dataset.source.path == str(path))
+        return window
+
+    yield make
+    for window in made:
+        window.runner.cancel_all()
+        assert window.runner.wait_idle(60)
+
+
+@pytest.fixture
+def opened(open_window: Callable[[Path], MainWindow], xyz: Path) -> MainWindow:
+    """A window with small molecules."""
+    return open_window(xyz)
 
 
 def test_columns_come_and_go(opened: MainWindow) -> None:
@@ -86,11 +103,10 @@ def test_columns_come_and_go(opened: MainWindow) -> None:
     assert found == sorted({0, 1, 2, 3, *range(0, n, 2)})
 
 
-def test_failures_are_told(make_window: Make, tmp_path: Path) -> None:
+def test_failures_are_told(open_window: Callable[[Path], MainWindow], tmp_path: Path) -> None:
     source = tmp_path / "two.xyz"
     source.write_text("2\n\nH 0 0 0\nH 0 0 0.74\n" * 5 + "2\n\nC 0 0 0\nFm 0 0 2.0\n")
-    window = make_window(str(source), wait=False)
-    until(lambda: window.store.dataset is not None)
+    window = open_window(source)
     dialog = ComputeDialog(window)
     dialog.open()
     dialog.what["all"].setChecked(True)

@@ -202,6 +202,16 @@ def test_only_ticked_checks_run(view: DoctorView, rig: Any, ill: Dataset) -> Non
     assert set(view.engine.found) == {"coordinates"}
 
 
+def test_a_click_comes_before_what_runs_by_itself(view: DoctorView, rig: Any, ill: Dataset) -> None:
+    rig.store.open_dataset(ill)
+    assert view.engine.state("clashes") == "running"
+    assert view._run.text() == "Examine"
+    view.engine.run(["leakage"])
+    assert view._run.text() == "Stop"
+    rig.settle()
+    assert {"leakage", "clashes"} <= set(view.engine.found)
+
+
 def test_cancelled_checks_can_be_run_again(view: DoctorView, rig: Any, ill: Dataset) -> None:
     rig.open(ill)
     view.run_all()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bz2
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import IO
@@ -63,7 +63,7 @@ def _inflate(data: bytes, begin: int, end: int) -> bytes:
     size = (bits + 7) // 8
     if shift:
         raw = np.append(raw, np.uint8(0))
-        raw = (raw[:-1] << shift) | (raw[1:] >> (8 - shift))
+        raw = np.asarray((raw[:-1] << shift) | (raw[1:] >> (8 - shift)), np.uint8)
     body = raw[:size].tobytes()
     crc = int.from_bytes(body[6:10], "big")  # of the block; that of a stream of one block is the same
     trailer, over = (END << 32) | crc, bits % 8
@@ -115,7 +115,7 @@ class ParallelBZ2:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _decompressed(self) -> Iterator[bytes]:
+    def _decompressed(self) -> Generator[bytes, None, None]:
         waiting: deque[Future[bytes]] = deque()
         blocks = self._blocks()
         damage: OSError | EOFError | None = None

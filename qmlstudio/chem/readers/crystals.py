@@ -36,7 +36,9 @@ def is_poscar(head: bytes) -> bool:
     if len(lines) < 4:
         return False
     try:
-        return len([float(w) for w in lines[0].split()]) in (1, 3) and all(len([float(w) for w in r.split()[:3]]) == 3 for r in lines[1:])
+        return len([float(w) for w in lines[0].split()]) in (1, 3) and all(
+            len([float(w) for w in r.split()[:3]]) == 3 for r in lines[1:]
+        )
     except ValueError:
         return False
 

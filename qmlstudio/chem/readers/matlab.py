@@ -137,9 +137,10 @@ def _check_sizes(data: bytes, start: int, order: Literal["little", "big"], withi
 
 def _arrays(data: bytes, where: str) -> dict[str, NDArray[Any]]:
     """The arrays of the file by name; DataError when it cannot be read."""
-    from scipy.io import loadmat
+    from scipy.io import loadmat as load
     from scipy.io.matlab import MatReadError
 
+    loadmat: Any = load  # SciPy's stubs know names of files only
     errors = (MatReadError, NotImplementedError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError)
     try:
         with warnings.catch_warnings():
