@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -70,7 +70,7 @@ def from_storage(data: object, arrays: Mapping[str, NDArray[Any]], dataset: Data
         values = arrays.get(f"added/{k}")
         if not isinstance(meta, dict) or values is None:
             continue
-        target = "atom" if meta.get("target") == "atom" else "structure"
+        target: Literal["atom", "structure"] = "atom" if meta.get("target") == "atom" else "structure"
         if len(values) != (len(dataset) if target == "structure" else len(dataset.structures.numbers)):
             continue
         column = Property(values, target, str(meta.get("unit", "")), str(meta.get("description", "")))

@@ -178,7 +178,7 @@ def _open(paths: Sequence[Path], where: str) -> list[Any]:
     try:
         import h5py
     except ImportError as error:
-        remedy = 'pip install "qmlstudio[hdf5]"'
+        remedy = "pip install h5py"
         raise DataError(Problem(where, "HDF5 is read by h5py, which is not installed", remedy)) from error
     files: list[Any] = []
     for path in paths:
