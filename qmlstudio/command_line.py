@@ -209,8 +209,8 @@ def _add_doctor(commands: Any, with_parameters: bool) -> None:
     parser = commands.add_parser(
         "doctor",
         help="what may be wrong with a file's data",
-        description="Looks for duplicates, clashes, fragments, outlying energies, wrong units, missing values and more. "
-        "Exit code 3: there are errors.",
+        description="Looks for duplicates, clashes, fragments, outlying energies, wrong units, missing values and "
+        "more. Exit code 3: there are errors.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     if not with_parameters:

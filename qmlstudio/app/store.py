@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.session.added import with_columns, without_columns
+from qmlstudio.session.atom_values import AtomValues
 from qmlstudio.session.columns import Columns
 from qmlstudio.session.map_spec import MapSpec
 from qmlstudio.session.selection import Selection
@@ -24,8 +25,9 @@ MAX_PINS = 16
 _MERGED = frozenset(
     {"representation", "embedding", "coloring", "map_view", "maps", "filters", "clustering", "structure_look", "active"}
 )
-Links = tuple[tuple[int, int, str], ...]
-"""Lines between points of the map: from, to, kind ("feature", "map", "false", "path")."""
+Links = tuple[tuple[int, int, str] | tuple[int, int, str, float], ...]
+"""Lines between points of the map: from, to, kind ("feature", "map", "false", "path", "raises", "lowers"), and for some
+kinds a weight from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Store(QObject):
         Derived columns came, changed or went.
     links_changed(links)
         Other lines are to be drawn on the map.
+    atom_values_changed()
+        Another structure's atoms, or none, are to be painted by numbers.
     hovered(index)
         Structure under the cursor somewhere; -1 for none.
     atoms_hovered(atoms), picked_changed(atoms)
@@ -70,6 +74,7 @@ class Store(QObject):
     history_changed = Signal()
     columns_changed = Signal(object)
     links_changed = Signal(object)
+    atom_values_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -84,6 +89,8 @@ class Store(QObject):
         self._derived: dict[str, Property] = {}
         self._columns: Columns | None = None
         self._links: Links = ()
+        self._links_of: dict[str, Links] = {}
+        self._atom_values: tuple[int, AtomValues] | None = None
         self._saved: Session = self._session
 
     # -- what there is
@@ -220,11 +227,25 @@ class Store(QObject):
             self._picked = tuple(atoms)
             self.picked_changed.emit(self._picked)
 
-    def show_links(self, links: Links) -> None:
-        """Draw these lines on the map in place of the former."""
-        if links != self._links:
-            self._links = tuple(links)
+    def show_links(self, links: Links, owner: str = "") -> None:
+        """Draw these lines on the map in place of the former ones of the same owner."""
+        self._links_of[owner] = tuple(links)
+        together = tuple(link for own in self._links_of.values() for link in own)
+        if together != self._links:
+            self._links = together
             self.links_changed.emit(self._links)
+
+    @property
+    def atom_values(self) -> tuple[int, AtomValues] | None:
+        """The structure whose atoms are painted by numbers, and these; None for none."""
+        return self._atom_values
+
+    def show_atom_values(self, index: int, values: AtomValues | None) -> None:
+        """Paint the atoms of a structure by numbers whenever it is the active one; None: no atoms at all."""
+        shown = None if values is None else (index, values)
+        if shown != self._atom_values:
+            self._atom_values = shown
+            self.atom_values_changed.emit()
 
     # -- derived columns
 
@@ -342,7 +363,9 @@ class Store(QObject):
             self._results.clear()
             self._errors.clear()
             self._derived, self._columns = {}, None
-            self.show_links(())
+            for owner in self._links_of:
+                self.show_links((), owner)
+            self.show_atom_values(-1, None)
         if new.selection.active != old.selection.active or "dataset" in names:
             dataset = self.dataset
             same_atoms = "dataset" not in names and dataset is not None and dataset.ordered

@@ -19,6 +19,12 @@ from qmlstudio.session.session import Session
 from qmlstudio.session.stages import stages
 
 
+def _parse_lines() -> Any:
+    from qmlstudio.session.text_loops import parse_lines
+
+    return parse_lines
+
+
 def with_derived(dataset: Dataset, start: int = 0) -> Dataset:
     """The data set with what follows from its structures alone: counts of atoms, the frame's number.
 
@@ -63,7 +69,9 @@ def open_dataset(path: str, progress: Progress = SILENT, keeper: Keeper = KEEPER
     """
     from qmlstudio.chem.readers import file_of
     from qmlstudio.chem.readers import open_dataset as read
+    from qmlstudio.chem.readers.frames import use_compiled
 
+    use_compiled(_parse_lines)
     if path.startswith(BUILTIN_PREFIX):
         return prepared(read(path, progress))
     if path.startswith(CATALOGUE_PREFIX):

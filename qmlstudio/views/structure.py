@@ -111,6 +111,7 @@ class StructureView(QWidget):
         self.canvas.context_menu_requested.connect(self.context_menu_requested)
         store.changed.connect(self._on_store_changed)
         store.atoms_hovered.connect(self._on_store_atoms_hovered)
+        store.atom_values_changed.connect(self._show_atom_values)
         store.picked_changed.connect(self._on_store_picked_changed)
         self._show_look()
         self._show_structure()
@@ -213,6 +214,14 @@ class StructureView(QWidget):
         self.canvas.set_structure(structure.numbers, structure.positions, pair, structure.cell, keep_camera=keep_camera)
         self.canvas.set_picked(list(self._store.picked))
         self.canvas.set_pinned_measures(self._store.session.measurements)
+        self._show_atom_values()
+
+    def _show_atom_values(self) -> None:
+        """Numbers of the shown structure's atoms as colours; those of another one, or too many or few, are left."""
+        found = self._store.atom_values
+        here = found is not None and self._shown is not None and found[0] == self._shown[1]
+        fits = found is not None and here and len(found[1].values) == len(self._numbers)
+        self.canvas.set_atom_values(found[1] if found is not None and fits else None)
 
     def _show_look(self) -> None:
         look = self._store.session.structure_look

@@ -192,18 +192,19 @@ class MapOverlays(QObject):
             self._submit(_warm_up, self._on_loops_ready)
         self._update_legend()
 
-    def set_links(self, links: Sequence[Link | tuple[int, int, str]]) -> None:
+    def set_links(self, links: Sequence[Link | tuple[int, int, str] | tuple[int, int, str, float]]) -> None:
         """Draw lines between pairs of points, at most 200; none: ``()``.
 
         Kinds: "feature" (neighbours among the features; solid), "map" (neighbours on the map; dotted), "false" (near on
-        the map only; dashed, with a cross at the end), "path" (steps of a path in their order; thick, numbered).
+        the map only; dashed, with a cross at the end), "path" (steps of a path in their order; thick, numbered), "raises"
+        and "lowers" (training structures that make a prediction larger or smaller; the thicker the more they weigh).
 
         Raises
         ------
         ValueError
             For a point that does not exist or an unknown kind.
         """
-        found = [link if isinstance(link, Link) else Link(int(link[0]), int(link[1]), link[2]) for link in links]  # type: ignore[arg-type]
+        found = [link if isinstance(link, Link) else Link(int(link[0]), int(link[1]), *link[2:]) for link in links]  # type: ignore[arg-type]
         found = found[:MOST_LINKS]
         self._legal([end for link in found for end in (link.start, link.end)])
         self._links.set_links(found)
@@ -298,6 +299,8 @@ class MapOverlays(QObject):
             "map": self.tr("neighbour on the map"),
             "false": self.tr("false neighbour: near on the map only"),
             "path": self.tr("path among the features"),
+            "raises": self.tr("training structure that raises the prediction"),
+            "lowers": self.tr("training structure that lowers it"),
         }
         rows: list[tuple[str, str]] = [(kind, words[kind]) for kind in self._links.kinds]
         trail = self._paths.trail

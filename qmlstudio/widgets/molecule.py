@@ -27,6 +27,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from qmlstudio.session.atom_values import AtomValues
 from qmlstudio.widgets.camera import Camera, best_rotation, bounding_sphere
 from qmlstudio.widgets.molecule_drawer import Drawer
 from qmlstudio.widgets.molecule_gestures import Gestures
@@ -105,6 +106,7 @@ class MoleculeCanvas(QWidget):
         self._bonds: tuple[Any, Any] | None = None
         self._cell: np.ndarray[Any, np.dtype[np.float64]] | None = None
         self._colors: np.ndarray[Any, Any] | None = None
+        self._values: AtomValues | None = None
         self._appearance = Appearance()
         self._camera = Camera()
         self._fitted_height = 0.0
@@ -179,7 +181,7 @@ class MoleculeCanvas(QWidget):
         new = layout(z, bonds, self._appearance, None, box is not None)
         same = np.array_equal(z, self._numbers)
         self._numbers, self._positions, self._cell, self._bonds = z, xyz, box, bonds
-        self._layout, self._colors, self._hovered = new, None, None
+        self._layout, self._colors, self._hovered, self._values = new, None, None, None
         if not same:
             self._highlighted, self._pinned = (), ()
             if self._picked:
@@ -238,8 +240,23 @@ class MoleculeCanvas(QWidget):
         values = None if colors is None else np.asarray(colors, dtype=np.float32)
         if values is not None and values.shape != (len(self._numbers), 3):
             raise ValueError(f"colours of shape {values.shape} for {len(self._numbers)} atoms")
-        self._colors = values
+        self._colors, self._values = values, None
         self._rebuild()
+
+    def set_atom_values(self, shown: AtomValues | None) -> None:
+        """Paint the atoms by a number each, with a bar that says what it is; None: the elements' colours.
+
+        ValueError if there are not N numbers. Another structure has its elements' colours again.
+        """
+        if shown is None and self._values is None:
+            return
+        self.set_atom_colors(None if shown is None else shown.colors())
+        self._values = shown
+
+    @property
+    def atom_values(self) -> AtomValues | None:
+        """What the atoms are painted by; None for their elements."""
+        return self._values
 
     def set_picked(self, atoms: Sequence[int]) -> None:
         """Picked atoms, in order; those that do not exist are left out."""
@@ -481,6 +498,7 @@ class MoleculeCanvas(QWidget):
             tuple(m for m in self._marks if marks or m.pinned),
             self._cell if self._appearance.cell else None,
             self._appearance.dark,
+            self._values,
         )
 
     def _redraw(self, scene: bool = True) -> None:

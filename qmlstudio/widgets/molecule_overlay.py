@@ -16,8 +16,10 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, 
 
 from qmlstudio.chem.elements import SYMBOLS
 from qmlstudio.chem.geometry import measure, minimum_image
+from qmlstudio.session.atom_values import AtomValues
 from qmlstudio.widgets.camera import Camera
 from qmlstudio.widgets.molecule_scene import Floats
+from qmlstudio.widgets.molecule_values import paint_bar
 from qmlstudio.widgets.theme import Theme, mix, theme
 
 MOST_LABELS: Final = 600
@@ -64,6 +66,8 @@ class Overlay:
     cell : (3, 3) float or None, Å
         Whose axes are named.
     dark : bool
+    values : AtomValues or None
+        What the colours of the atoms mean: a bar, and their numbers beside the atoms when wanted.
     """
 
     numbers: NDArray[np.int64]
@@ -76,6 +80,7 @@ class Overlay:
     marks: tuple[Mark, ...] = ()
     cell: Floats | None = None
     dark: bool = False
+    values: AtomValues | None = None
 
 
 def measure_mark(
@@ -115,7 +120,7 @@ def paint_overlay(painter: QPainter, overlay: Overlay, camera: Camera, width: fl
     colors = theme(overlay.dark)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     pixels, depth, scale = camera.project(overlay.positions, width, height)
-    if overlay.labels != "none":
+    if overlay.labels != "none" or (overlay.values is not None and overlay.values.numbers):
         _paint_labels(painter, overlay, colors, pixels, depth, overlay.radii * scale)
     if overlay.cell is not None:
         _paint_axes(painter, overlay.cell, colors, camera, width, height)
@@ -128,6 +133,8 @@ def paint_overlay(painter: QPainter, overlay: Overlay, camera: Camera, width: fl
         _paint_mark(painter, mark, colors, camera, width, height)
     if overlay.labels == "none":
         _paint_names(painter, overlay, colors, pixels, overlay.radii * scale)
+    if overlay.values is not None:
+        paint_bar(painter, overlay.values, overlay.dark, width)
 
 
 def label_text(number: int, index: int, mode: str) -> str:
@@ -165,9 +172,12 @@ def _paint_labels(
 ) -> None:
     if int(overlay.visible.sum()) > MOST_LABELS:
         return
+    values = overlay.values.texts() if overlay.values is not None and overlay.values.numbers else ()
     font = _font(painter, 0.95, bold=True)
     for i in np.flatnonzero(unobscured(pixels, depth, discs, overlay.visible)).tolist():
         text = label_text(int(overlay.numbers[i]), i, overlay.labels)
+        if values:
+            text = f"{text} {values[i]}".strip()
         color = colors.accent if i in overlay.picked else colors.foreground
         _paint_text(painter, QPointF(*pixels[i]), text, font, color, colors.background)
 

@@ -22,12 +22,15 @@ from qmlstudio.widgets.theme import Theme, mix, rgb
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-LinkKind = Literal["feature", "map", "false", "path"]
+LinkKind = Literal["feature", "map", "false", "path", "raises", "lowers"]
 
 MOST_LINKS = 200
 REST_MS = 120
 DEAR_MS = 8.0
-LINK_KINDS: tuple[LinkKind, ...] = ("feature", "map", "false", "path")
+LINK_KINDS: tuple[LinkKind, ...] = ("feature", "map", "false", "path", "raises", "lowers")
+
+WEIGHTED = ("raises", "lowers")
+"""Kinds that are drawn by their weight."""
 
 # blue, grey, vermilion, purple of Okabe and Ito, for light and dark; the patterns differ as well
 _LINK_COLORS: dict[str, tuple[str, str]] = {
@@ -35,12 +38,16 @@ _LINK_COLORS: dict[str, tuple[str, str]] = {
     "map": ("#5c636b", "#b4bac2"),
     "false": ("#c04f00", "#ff8f3f"),
     "path": ("#a0437c", "#e79ac4"),
+    "raises": ("#c04f00", "#ff8f3f"),
+    "lowers": ("#0072b2", "#56b4e9"),
 }
 _PEN_STYLES = {
     "feature": Qt.PenStyle.SolidLine,
     "map": Qt.PenStyle.DotLine,
     "false": Qt.PenStyle.DashLine,
     "path": Qt.PenStyle.SolidLine,
+    "raises": Qt.PenStyle.SolidLine,
+    "lowers": Qt.PenStyle.DashLine,
 }
 _HULL_PENS = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DashDotLine, Qt.PenStyle.DotLine)
 _PADDING = 6.0
@@ -48,11 +55,15 @@ _PADDING = 6.0
 
 @dataclass(frozen=True)
 class Link:
-    """A line from point `start` to point `end`; several of kind "path" are steps in the order in which they come."""
+    """A line from point `start` to point `end`; several of kind "path" are steps in the order in which they come.
+
+    `weight`, from 0 to 1, makes lines of the kinds "raises" and "lowers" thicker and stronger.
+    """
 
     start: int
     end: int
     kind: LinkKind
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in LINK_KINDS:
@@ -222,6 +233,10 @@ class LinkItem(BoxItem):
             if kind == "path" and of_kind:
                 for number, at in enumerate([of_kind[0][0], *(b for _, b in of_kind)], 1):
                     _paint_step(painter, at, number, self.colors)
+        weighted = [(link, a, b) for link, a, b in shown if link.kind in WEIGHTED]
+        for link, a, b in sorted(weighted, key=lambda found: found[0].weight):
+            paint_link(painter, a, b, link.kind, self.colors, link.weight)
+            _paint_end(painter, b, link, self.colors)
 
 
 class LegendItem(BoxItem):
@@ -271,12 +286,16 @@ class LegendItem(BoxItem):
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
 
 
-def paint_link(painter: QPainter, a: QPointF, b: QPointF, kind: str, colors: Theme) -> None:
+def paint_link(painter: QPainter, a: QPointF, b: QPointF, kind: str, colors: Theme, weight: float = 0.4) -> None:
     """One line in the manner of its kind, with a rim in the background's colour."""
     color = QColor(_LINK_COLORS[kind][colors.dark])
     width = 3.6 if kind == "path" else 1.8
     rim = QColor(colors.background)
     rim.setAlpha(190)
+    if kind in WEIGHTED:
+        width = 0.8 + 3.2 * weight
+        color.setAlphaF(0.45 + 0.55 * weight)
+        rim.setAlphaF(0.35 + 0.4 * weight)
     painter.setPen(QPen(rim, width + 2.4, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
     painter.drawLine(a, b)
     painter.setPen(QPen(color, width, _PEN_STYLES[kind], Qt.PenCapStyle.FlatCap))
@@ -296,6 +315,15 @@ def paint_arrow(painter: QPainter, tip: QPointF, along: tuple[float, float], fil
     painter.setPen(QPen(QColor(colors.background), 1.0))
     painter.setBrush(QColor(fill))
     painter.drawPolygon(QPolygonF([tip, back + side, back - side]))
+
+
+def _paint_end(painter: QPainter, at: QPointF, link: Link, colors: Theme) -> None:
+    """A ring about a training structure, as large as its weight."""
+    radius = 3.0 + 4.0 * link.weight
+    for color, width in ((colors.background, 3.4), (_LINK_COLORS[link.kind][colors.dark], 1.6)):
+        painter.setPen(QPen(QColor(color), width))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(at, radius, radius)
 
 
 def _paint_step(painter: QPainter, at: QPointF, number: int, colors: Theme) -> None:

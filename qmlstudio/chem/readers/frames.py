@@ -7,6 +7,7 @@ then split and converted in one go. Only when that fails are frames looked at on
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,8 @@ from qmlstudio.chem.readers.checks import Problems, faults
 from qmlstudio.chem.readers.columns import Column, Floats
 from qmlstudio.chem.structures import Structures
 
+LEAST_COMPILED = 256
+"""Lines of a run that are worth a compiled loop."""
 RUN_ATOMS = 8192
 """Atoms parsed in one go: some 5 ms, the longest time in which the reader holds the interpreter."""
 
@@ -340,8 +343,36 @@ class Collector:
         return Dataset(name, structures, properties, identifiers, source, problems, structures.is_uniform)
 
 
+ParseLines = Callable[[list[str], int, int], tuple[list[str], NDArray[np.int64], Floats]]
+"""(lines, words in a line, which of them is the element) → different elements, each line's element and numbers;
+ValueError for lines that do not fit."""
+_compiled: list[Callable[[], ParseLines]] = []
+
+
+def use_compiled(load: Callable[[], ParseLines]) -> None:
+    """Let long files be parsed by a compiled loop, which `load` imports when it is first needed.
+
+    Readers do without a compiler; whoever has one lends them its loop.
+    """
+    _compiled[:] = [load]
+
+
+def _is_worthwhile(lines: int) -> bool:
+    """Importing the compiler takes longer than parsing a short file."""
+    return bool(_compiled) and lines >= LEAST_COMPILED and "numba" in sys.modules
+
+
 def _bulk(lines: list[str], layout: Layout) -> tuple[NDArray[np.uint8], Floats, dict[str, list[str]]]:
     """Atomic numbers (A,), numbers (A, k) and texts of atom lines; ValueError if any line does not fit."""
+    whole = not layout.text and (layout.named or bool(layout.numeric) or layout.width == 4)
+    if whole and _is_worthwhile(len(lines)):
+        try:
+            elements, which, numeric = _compiled[0]()(lines, layout.width, layout.species)
+        except ValueError:
+            pass  # an odd line, or a way of writing numbers that only Python knows
+        else:
+            table = np.fromiter(map(SYMBOLS.__getitem__, elements), np.uint8, len(elements))
+            return table[which], numeric, {}
     text = " ".join(lines)
     if "*^" in text:
         text = text.replace("*^", "e")

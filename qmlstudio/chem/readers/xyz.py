@@ -55,6 +55,7 @@ _PAIR = re.compile(
     r'(?<!\S)("(?:[^"\\]|\\.)*"|[^\s="\']+)(?:\s*=\s*)("(?:[^"\\]|\\.)*"|\'[^\']*\'|\{[^{}]*\}|\[[^\[\]]*\]|[^\s,;]+)'
 )
 _LONGEST_COMMENT = 1 << 20
+_PROPERTIES = " Properties="
 _CONVENTION = "as extended xyz has it"
 
 
@@ -83,6 +84,22 @@ def parse_comment(comment: str) -> dict[str, str]:
     if "=" not in comment or len(comment) > _LONGEST_COMMENT:
         text = comment.strip()
         return {"comment": text[:1000]} if text else {}
+    # lattice and columns come first, and are the same in all frames of most files
+    head, mark, tail = comment.partition(_PROPERTIES)
+    if mark and head.count('"') % 2 == 0 and (end := tail.find(" ")) > 0 and "'" not in head and "\\" not in head:
+        found = {**_shared_pairs(head + mark + tail[:end]), **_pairs(tail[end:])}
+    else:
+        found = _pairs(comment)
+    return found or {"comment": comment.strip()[:1000]}
+
+
+@lru_cache(maxsize=64)
+def _shared_pairs(comment: str) -> dict[str, str]:
+    return _pairs(comment)
+
+
+def _pairs(comment: str) -> dict[str, str]:
+    """The pairs of a comment, or of its beginning or end."""
     found: dict[str, str] = {}
     for key, value in _PAIR.findall(comment):
         if value[0] in "\"'":
@@ -93,7 +110,7 @@ def parse_comment(comment: str) -> dict[str, str]:
             key = key[1:-1].replace('\\"', '"')
         if key:
             found[key] = value
-    return found or {"comment": comment.strip()[:1000]}
+    return found
 
 
 def _qm9_values(comment: str, tail: list[str]) -> tuple[str, dict[str, str]]:
@@ -128,6 +145,11 @@ def _lattice(text: str) -> NDArray[np.float64] | None:
         return None
     cell.setflags(write=False)
     return cell
+
+
+@lru_cache(maxsize=64)
+def _is_periodic(pbc: str) -> bool:
+    return any(t.upper().startswith(("T", "1")) for t in pbc.split())
 
 
 def _is_count(line: str) -> bool:
@@ -275,7 +297,7 @@ class Framer:
                 if specification is not None or box is not None:
                     self._out.dialect = "extended"
                 layout = plain_layout(atoms[0]) if specification is None else layout_of_properties(specification)
-                if box is not None and (pbc is None or any(t.upper().startswith(("T", "1")) for t in pbc.split())):
+                if box is not None and (pbc is None or _is_periodic(pbc)):
                     lattice = _lattice(box)
         except FrameError as error:
             self._out.problems.add(self._where, str(error), error.remedy, self._first + i + 1, index)

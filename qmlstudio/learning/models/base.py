@@ -43,7 +43,8 @@ class ModelSpec(Parameterised):
     help: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     needs: ClassVar[str] = "rows"
-    """ "rows" of features, "composition" (element counts as rows), or "nothing"."""
+    """ "rows" of features, "composition" (element counts as rows), "fingerprints" (those of molecular graphs as rows),
+    or "nothing": see :func:`~qmlstudio.learning.models.inputs.rows_for`."""
 
     @abstractmethod
     def fit(
@@ -71,6 +72,14 @@ class ModelSpec(Parameterised):
             Targets that are not finite or do not fit the rows; rows that the kernel cannot compare.
         """
 
+    def restore(self, arrays: dict[str, Array], facts: dict[str, Any], representation: Any = None) -> FittedModel:
+        """The fitted model again of which :meth:`FittedModel.arrays` and :meth:`FittedModel.facts` were kept.
+
+        `representation` is what made its rows, if it has any. Raises ValueError where there is no way back, KeyError
+        when something is missing.
+        """
+        raise ValueError(f"{self.title} cannot be read from files")
+
 
 class TooLargeError(ValueError):
     """A fit would not fit the memory budget. The text says how much it needs, and what to do instead."""
@@ -87,11 +96,18 @@ class FittedModel:
     n_train : int
     seconds : dict of str to float
         How long each step took: "kernel", "solve", …
+    domain: float or None
+        Of the training structures 95 % have another one within this distance: a :attr:`Prediction.distance` above it
+        is extrapolation. None where the model has no distance.
+    notes : tuple of str
+        What people should know of the fit: jitter that was needed, an answer that did not converge, …
     """
 
     spec: ModelSpec
     n_train: int
     seconds: dict[str, float] = field(default_factory=dict)
+    domain: float | None = None
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def predict(
@@ -102,3 +118,33 @@ class FittedModel:
     @abstractmethod
     def arrays(self) -> dict[str, Array]:
         """What a file must hold beside the specification to have the model again."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a file must hold beside the specification and the arrays, ready for JSON."""
+        return {"n_train": self.n_train, "seconds": self.seconds, "domain": self.domain, "notes": list(self.notes)}
+
+
+def check_targets(rows: Rows, targets: Array) -> Floats:
+    """The targets as (n, t) float64; ValueError where they are not finite or not as many as structures."""
+    found = np.asarray(targets, dtype=np.float64)
+    found = found[:, None] if found.ndim == 1 else found
+    if found.ndim != 2 or len(found) != len(rows):
+        raise ValueError(f"targets have shape {np.shape(targets)}, but there are {len(rows)} structures")
+    if not len(rows):
+        raise ValueError("there is no structure to learn from")
+    if not np.isfinite(found).all():
+        where = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
+        raise ValueError(f"the target of structure {where + 1} is missing or not finite: leave such structures out")
+    return found
+
+
+def check_finite(rows: Rows, progress: Progress = SILENT) -> None:
+    """Raise ValueError when a feature is not finite."""
+    step = max(1, 4_000_000 // max(rows.array.shape[1], 1))
+    for start in range(0, len(rows.array), step):
+        progress.check()
+        block = rows.array[start : start + step]
+        if not np.isfinite(block.sum(dtype=np.float64)) and not np.isfinite(block).all():
+            row = start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+            owner = row if rows.offsets is None else int(np.searchsorted(rows.offsets, row, side="right")) - 1
+            raise ValueError(f"features of structure {owner + 1} are not finite: leave it out")

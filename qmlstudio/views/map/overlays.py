@@ -22,6 +22,8 @@ from qmlstudio.widgets.scatter import ScatterMap
 CLUSTER = "cluster"
 MOST_GROUPS = 60
 MOST_NAMES = 200
+ASKED_FOR = ("path", "raises", "lowers")
+"""Kinds of lines that are there only when somebody wants them, whatever the map's look."""
 _numbers = count()
 
 
@@ -91,7 +93,7 @@ class Overlays(QObject):
         """Lines that somebody asked for: to neighbours, along a path in the features."""
         dataset = self._store.dataset
         if dataset is not None and self._scatter.count == len(dataset):
-            wanted = [link for link in self._store.links if look.neighbors or link[2] == "path"]
+            wanted = [link for link in self._store.links if look.neighbors or link[2] in ASKED_FOR]
             self._drawn.set_links(wanted)
 
     def refresh(self) -> None:

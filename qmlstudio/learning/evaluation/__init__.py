@@ -1,0 +1,1 @@
+"""What is learned, from which structures, with which hyper-parameters, and how good it is."""
