@@ -244,13 +244,15 @@ class CurveChart(QWidget):
             for edge in (curve.low, curve.high):
                 if edge is not None:
                     with np.errstate(invalid="ignore"):
-                        ys += np.log10(edge[good & np.isfinite(edge) & (edge > 0)]).tolist()
+                        # a band of two repeats may go down to nothing
+                        inside = good & np.isfinite(edge) & (edge > curve.y / 3) & (edge < curve.y * 3)
+                    ys += np.log10(edge[inside]).tolist()
         if not xs:
             return 1.0, 4.0, -1.0, 2.0
         top, bottom = max(ys), min(ys)
         for level in self._levels:
-            # a band may go down to nothing: a level says more than that
-            if level.y > 0 and (not level.is_goal or math.log10(level.y) > bottom - 1.5):
+            # what is far from all curves would press them flat; it is found by zooming out
+            if level.y > 0 and bottom - 1.5 < math.log10(level.y) < top + 0.5:
                 top, bottom = max(top, math.log10(level.y)), min(bottom, math.log10(level.y))
         right = max(xs) + max(0.12, 0.25 * (max(xs) - min(xs)))
         left = min(xs) - 0.08

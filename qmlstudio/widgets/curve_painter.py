@@ -81,12 +81,14 @@ def axes(painter: QPainter, area: QRectF, window: Window, titles: tuple[str, str
 
 
 def _ticks(low: float, high: float, count: int) -> list[float]:
+    """1, 2, 5 of each decade where there is room for them, else the decades, or every other of them."""
     low, high = max(low, -300.0), min(high, 300.0)
-    found = ticks(10.0**low, 10.0**high, "log", max(2, count))
-    if len(found) > 2 * max(count, 2):
-        decades = [v for v in found if abs(math.log10(v) - round(math.log10(v))) < 1e-9]
-        return decades if len(decades) > 1 else found[:: math.ceil(len(found) / max(count, 2))]
-    return found
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        found = [m * 10.0**e for e in decades for m in steps if low <= math.log10(m) + e <= high]
+        if 2 <= len(found) <= max(count, 2):
+            return found
+    return ticks(10.0**low, 10.0**high, "log", max(2, count))
 
 
 def _plain(value: float) -> str:

@@ -235,8 +235,9 @@ class HeatMap(QWidget):
                 t = 0.0 if not math.isfinite(logs[r, c]) else min((logs[r, c] - low) / span, 1.0)
                 color = [int(v) for v in self._lut[round(t * (len(self._lut) - 1))]]
                 painter.fillRect(box, QColor(*color[:3]))
-                words = f"{values[r, c]:.3g}"
-                if box.height() > metrics.height() and box.width() > metrics.horizontalAdvance(words) + 4:
+                texts = (f"{values[r, c]:.{digits}g}" for digits in (3, 2))
+                words = next((t for t in texts if box.width() > metrics.horizontalAdvance(t) + 4), "")
+                if words and box.height() > metrics.height():
                     painter.setPen(QColor("#000000" if _luminance(color) > 0.35 else "#ffffff"))
                     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, words)
         painter.setPen(QPen(QColor(colors.muted), 1.0))

@@ -122,6 +122,7 @@ class SeriesPlot(QWidget):
         self._canvas.ci.layout.setSpacing(2)
         self._canvas.ci.layout.setContentsMargins(2, 2, 8, 2)
         self._canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._canvas.setAcceptDrops(False)  # files are the window's
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._canvas)
