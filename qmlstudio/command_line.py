@@ -14,7 +14,19 @@ from typing import Any
 from qmlstudio import __version__
 from qmlstudio.progress import Progress
 
-COMMANDS = ("render", "features", "info", "list", "demo", "compute", "data", "compare-data", "enumerate", "doctor")
+COMMANDS = (
+    "render",
+    "features",
+    "info",
+    "list",
+    "demo",
+    "compute",
+    "data",
+    "compare-data",
+    "enumerate",
+    "doctor",
+    "bench",
+)
 FILE_HELP = "structures, a session (.qmls), builtin:NAME, catalogue:NAME (see “data”), or qm9:"
 
 
@@ -26,7 +38,7 @@ def run(arguments: list[str]) -> int:
         return serve()
     try:
         if arguments and arguments[0] in COMMANDS:
-            if arguments[0] in ("render", "features", "list", "compare-data"):
+            if arguments[0] in ("render", "features", "list", "compare-data", "bench"):
                 _plugins()
             options = _parser(arguments[0]).parse_args(arguments)
             code: int = options.run(options)
@@ -100,6 +112,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     _add_compare_data(commands, command == "compare-data")
     _add_enumerate(commands, command == "enumerate")
     _add_doctor(commands, command == "doctor")
+    _add_bench(commands, command == "bench")
     info = commands.add_parser("info", help="what a file holds", description="What a file holds.")
     info.add_argument("file", metavar="FILE", help=FILE_HELP)
     info.set_defaults(run=_info)
@@ -229,6 +242,28 @@ def _doctor(options: argparse.Namespace) -> int:
     checks = [_given(options, cls, cls()) for name, cls in REGISTRY.items() if name in (options.check or REGISTRY)]
     opened = _load(options.file, progress.part(0.0, 0.3))
     return report.run(options, opened.dataset, checks, progress.part(0.3, 1.0))
+
+
+def _add_bench(commands: Any, with_parameters: bool) -> None:
+    parser = commands.add_parser(
+        "bench",
+        help="learning curves next to the literature",
+        description="Learning curves of representations, kernels and models on the properties of FILE: "
+        "hyper-parameters from training data alone, several splits, a table, a figure and all points into a folder. "
+        "What is there already is not computed again. Ladders that are known by heart: qm7, elpasolites.",
+    )
+    if not with_parameters:
+        return
+    from qmlstudio.bench_command import add_options
+
+    add_options(parser)
+    parser.set_defaults(run=_bench)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from qmlstudio.bench_command import run as run_bench
+
+    return run_bench(options, _progress(options))
 
 
 def _add_compare_data(commands: Any, with_parameters: bool) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 VARIABLE = "NUMBA_CACHE_DIR"
 PACKAGES = ("representations", "learning", "widgets")
 """Where compiled loops live."""
+LOOPS = ("_loops", "_vectors")
+"""How modules with compiled loops are called in packages inside those."""
 KEPT_SECONDS = 30 * 86400.0
 
 
@@ -29,11 +31,14 @@ def cache_folder() -> Path:
 
     root, state = Path(__file__).resolve().parent, hashlib.blake2b(digest_size=5)
     for package in PACKAGES:
-        for path in sorted((root / package).glob("*.py")):
+        for path in sorted((root / package).rglob("*.py")):
             if package == "widgets" and not path.stem.endswith("_loops"):
                 continue  # holds no loop
+            if path.parent != root / package and not path.stem.endswith(LOOPS):
+                continue  # what packages inside hold beside loops changes too often to compile all again
             stat = path.stat()
-            state.update(f"{package}/{path.name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
+            name = path.relative_to(root).as_posix()
+            state.update(f"{name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
     name = f"{__version__}-python{sys.version_info.major}.{sys.version_info.minor}-{state.hexdigest()}"
     return Path(platformdirs.user_cache_dir("qmlstudio", appauthor=False)) / "numba" / name
 

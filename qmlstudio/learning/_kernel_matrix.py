@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-import qmlstudio.representations._numba_setup  # noqa: F401  (where loops are cached)
+from qmlstudio.learning import kernels
 from qmlstudio.learning._pca import leading_eigenpairs, row_blocks
+from qmlstudio.learning.rows import Rows
 from qmlstudio.progress import SILENT, Progress
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-SAMPLE = 1000
-"""Rows whose distances give an automatic width."""
-_LANES = 64
-"""Columns that the loop for city-block distances works on together."""
+_CENTRED = 1 << 16
+"""Numbers of the matrix that are centred at a time: they stay in a core's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +29,7 @@ class Kernel:
     kind : str
         "linear", "polynomial", "gaussian", "laplacian", "cosine" or "tanimoto".
     origin : (d,) float64
-        Subtracted from all rows first: the features' mean where the kernel does not depend on it, else zeros.
+        Subtracted from all rows first: the features' mean for the linear kernel, else zeros.
     sigma : float
     degree : int
     offset : float
@@ -48,45 +46,42 @@ class Kernel:
         """The kernel for some features; a width of None becomes the median distance of (a sample of) their rows."""
         n, d = features.shape
         origin = np.zeros(d)
-        # the centred linear kernel and differences do not see the mean; products lose their figures to it
-        if kind in ("linear", "gaussian") and n:
+        # the centred linear kernel does not see the mean; products lose their figures to it
+        if kind == "linear" and n:
             for start, stop in row_blocks(features):
                 origin += features[start:stop].sum(axis=0, dtype=np.float64)
             origin /= n
         if sigma is None and kind in ("gaussian", "laplacian"):
-            sigma = _median_distance(features, kind == "laplacian")
+            sigma = kernels.median_distance(Rows(features), "l1" if kind == "laplacian" else "l2")
         return cls(kind, origin, 1.0 if sigma is None else sigma, degree, offset)
 
-    def __call__(self, rows: Array, others: Array) -> Floats:
-        """Similarities (m, k) of two sets of rows, (m, d) and (k, d)."""
-        values: Floats
-        a, b = rows - self.origin, others - self.origin
-        if self.kind == "laplacian":
-            values = city_block(a, np.ascontiguousarray(b.T))
-            values *= -1.0 / self.sigma
-            return np.exp(values, out=values)
-        values = a @ b.T
-        if self.kind == "linear":
-            return values
-        if self.kind == "polynomial":
-            values += self.offset
-            powered: Floats = values**self.degree
-            return powered
-        first, second = np.einsum("ij,ij->i", a, a)[:, None], np.einsum("ij,ij->i", b, b)
-        if self.kind == "gaussian":
-            values *= -2.0
-            values += first
-            values += second
-            np.maximum(values, 0.0, out=values)
-            values *= -0.5 / self.sigma**2
-            return np.exp(values, out=values)
-        if self.kind == "cosine":
-            values /= np.where(first > 0.0, np.sqrt(first), 1.0)
-            values /= np.where(second > 0.0, np.sqrt(second), 1.0)
-            return values
-        union = first + second - values
-        # two empty rows are alike
-        return np.where(union > 0.0, values / np.where(union > 0.0, union, 1.0), 1.0)
+    def __call__(
+        self, rows: Array, others: Array | None = None, progress: Progress = SILENT, threads: int | None = 1
+    ) -> Floats:
+        """Similarities (m, k) of two sets of rows, (m, d) and (k, d), or (m, m) among those of one."""
+        a, b = self._moved(rows), None if others is None else self._moved(others)
+        values: Floats = self._similarity.matrix(a, b, progress, threads=threads)
+        return values
+
+    def _moved(self, rows: Array) -> Rows:
+        return Rows(rows - self.origin if self.kind == "linear" else rows)
+
+    @property
+    def _similarity(self) -> kernels.PairwiseKernel:
+        match self.kind:
+            case "linear":
+                return kernels.Linear()
+            case "polynomial":
+                return kernels.Polynomial(sigma=1.0, degree=self.degree, offset=self.offset)
+            case "gaussian":
+                return kernels.Gaussian(sigma=self.sigma)
+            case "laplacian":
+                return kernels.Laplacian(sigma=self.sigma)
+            case "cosine":
+                return kernels.Cosine()
+            case "tanimoto":
+                return kernels.Tanimoto()
+        raise ValueError(f"no kernel {self.kind!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +128,7 @@ def tile_side(d: int) -> int:
 
 
 def kernel_components(
-    kernel: Kernel, features: Array, count: int, progress: Progress = SILENT
+    kernel: Kernel, features: Array, count: int, progress: Progress = SILENT, threads: int | None = 1
 ) -> tuple[Floats, Floats, KernelBasis]:
     """The leading kernel principal components (Schölkopf, Smola, Müller 1998, eq. 20, appendix A).
 
@@ -153,15 +148,14 @@ def kernel_components(
     """
     n = len(features)
     p = min(n, count)
-    matrix = kernel_matrix(kernel, features, progress.part(0.0, 0.6))
+    matrix = kernel(features, None, progress.part(0.0, 0.6), threads)
     trace = float(np.trace(matrix))
     row_means = np.zeros(n)
-    blocks = row_blocks(matrix)
-    for start, stop in blocks:
+    for start, stop in row_blocks(matrix):
         progress(0.6 + 0.1 * start / n, "Kernel components")
         row_means[start:stop] = matrix[start:stop].mean(axis=1)
     mean = float(row_means.mean()) if n else 0.0
-    for start, stop in blocks:
+    for start, stop in row_blocks(matrix, _CENTRED):
         progress(0.7 + 0.1 * start / n, "Kernel components")
         matrix[start:stop] -= row_means[start:stop, None] - mean
         matrix[start:stop] -= row_means
@@ -179,78 +173,3 @@ def kernel_components(
         variance = values / total
     progress(1.0, "Kernel components")
     return scores, variance, KernelBasis(kernel, features, row_means, weights)
-
-
-def kernel_matrix(kernel: Kernel, features: Array, progress: Progress = SILENT) -> Floats:
-    """The symmetric kernel matrix (n, n) of the rows, of which each pair of tiles is computed once."""
-    n, d = features.shape
-    matrix = np.empty((n, n))
-    bounds = [(i, min(i + tile_side(d), n)) for i in range(0, n, tile_side(d))]
-    done = 0
-    progress(0.0, "Kernel matrix")
-    for i, (top, bottom) in enumerate(bounds):
-        for left, right in bounds[i:]:
-            values = kernel(features[top:bottom], features[left:right])
-            if left == top:
-                values = 0.5 * (values + values.T)
-            matrix[top:bottom, left:right] = values
-            if left != top:
-                matrix[left:right, top:bottom] = values.T
-            done += 1
-            progress(2.0 * done / (len(bounds) * (len(bounds) + 1)), "Kernel matrix")
-    if kernel.kind == "gaussian":
-        # the square of a difference, got from products, is not quite 0
-        np.fill_diagonal(matrix, 1.0)
-    return matrix
-
-
-def _median_distance(features: Array, city: bool) -> float:
-    """Median distance of different rows, of a sample when there are many; 1 where all are equal."""
-    n = len(features)
-    chosen = np.arange(n) if n <= SAMPLE else np.sort(np.random.default_rng(0).choice(n, SAMPLE, replace=False))
-    rows = np.asarray(features[chosen], dtype=np.float64)
-    if n < 2 or not rows.size:
-        return 1.0
-    rows = rows - rows.mean(axis=0)
-    if city:
-        distances = city_block(rows, np.ascontiguousarray(rows.T))
-    else:
-        squares = np.einsum("ij,ij->i", rows, rows)
-        distances = np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * (rows @ rows.T), 0.0))
-    pairs = distances[np.triu_indices(len(rows), 1)]
-    # with many equal rows the median may vanish: then that of the different ones
-    pairs = pairs if np.median(pairs) > 1e-7 * pairs.max() else pairs[pairs > 1e-7 * pairs.max()]
-    return float(np.median(pairs)) if len(pairs) else 1.0
-
-
-@njit(nogil=True, cache=True)
-def city_block(rows: Array, columns: Array) -> Array:
-    """City-block distances (m, k) of rows (m, d) and of the columns of a transposed matrix (d, k)."""
-    m, d = rows.shape
-    k = columns.shape[1]
-    found = np.empty((m, k))
-    panel = np.zeros((d, _LANES))
-    sums = np.empty(_LANES)
-    whole = d // 4 * 4
-    for low in range(0, k, _LANES):
-        width = min(_LANES, k - low)
-        for t in range(d):
-            for j in range(width):
-                panel[t, j] = columns[t, low + j]
-        for i in range(m):
-            sums[:] = 0.0
-            # the inner loops run over neighbouring columns, which the processor adds up side by side; their fixed
-            # length and four terms at once spare it most of its loads and stores
-            for t in range(0, whole, 4):
-                a, b, c, e = rows[i, t], rows[i, t + 1], rows[i, t + 2], rows[i, t + 3]
-                for j in range(_LANES):
-                    sums[j] += (abs(a - panel[t, j]) + abs(b - panel[t + 1, j])) + (
-                        abs(c - panel[t + 2, j]) + abs(e - panel[t + 3, j])
-                    )
-            for t in range(whole, d):
-                a = rows[i, t]
-                for j in range(_LANES):
-                    sums[j] += abs(a - panel[t, j])
-            for j in range(width):
-                found[i, low + j] = sums[j]
-    return found

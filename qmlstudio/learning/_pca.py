@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 DENSE_LIMIT = 1000
 """Up to this order the whole spectrum is computed by LAPACK (0.2 s); above, Lanczos finds the leading part."""
+_SYMMETRIC = 1 << 27
+"""Numbers of a matrix of which one product takes less than 0.1 s, and need not be divided for a cancel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,9 +172,15 @@ def leading_eigenpairs(matrix: Floats, p: int, progress: Progress) -> tuple[Floa
     if m <= DENSE_LIMIT or 4 * p > m:
         values, vectors = np.linalg.eigh(matrix)
         return values[::-1][:p], vectors[:, ::-1][:, :p]
+    from scipy.linalg.blas import dsymv
     from scipy.sparse.linalg import LinearOperator, eigsh
 
     def multiply(vector: Floats) -> Floats:
+        if m * m <= _SYMMETRIC and matrix.flags.c_contiguous:
+            # reads one half only; the transposed one is as Fortran has it
+            progress.check()
+            found: Floats = dsymv(1.0, matrix.T, vector.ravel(), lower=1)
+            return found
         product = np.empty(m)
         # one product with a matrix of gigabytes would keep a cancel waiting
         for start, stop in row_blocks(matrix, 1 << 26):

@@ -32,6 +32,11 @@ def worthwhile(threads: int | None, shape: tuple[int, ...]) -> int:
     return thread_count(threads) if n * d * min(n, d) > 10**11 else 1
 
 
+def for_flops(threads: int | None, flops: float) -> int:
+    """How many threads BLAS should have for so much work, for the reason that :func:`worthwhile` gives."""
+    return thread_count(threads) if flops > 2e10 else 1
+
+
 class Team:
     """Some threads that work on lists of calls."""
 

@@ -74,5 +74,5 @@ class KernelPCA(Spectral):
         n, d = matrix.shape
         with blas_threads(worthwhile(threads, (n, max(n, d)))):
             kernel = Kernel.fitted(self.kernel, matrix, self.sigma, self.degree, self.offset)
-            scores, variance, basis = kernel_components(kernel, matrix, COMPONENTS, progress)
+            scores, variance, basis = kernel_components(kernel, matrix, COMPONENTS, progress, threads)
         return Neighbors(*no_neighbors(n), scores, variance, basis=basis)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qmlstudio.chem.structures import Structures
+from qmlstudio.chem.structures import Species, Structures
 from qmlstudio.representations.base import Features, Representation
 
 Array = NDArray[Any]
@@ -31,6 +31,8 @@ class Rows:
         Atoms of each structure, for extensive properties; None when nobody said.
     representation : Representation or None
         What made them; kernels that are part of a representation (FCHL18's) need it.
+    species : Species or None
+        For which columns they were computed; the same kernels need it.
     """
 
     array: Array
@@ -38,6 +40,7 @@ class Rows:
     numbers: NDArray[np.uint8] | None = None
     sizes: NDArray[np.int64] | None = None
     representation: Representation | None = None
+    species: Species | None = None
 
     def __post_init__(self) -> None:
         if self.array.ndim != 2:
@@ -52,10 +55,10 @@ class Rows:
         """The rows of a representation's features; `structures` are those that they were computed of."""
         sizes = structures.sizes.astype(np.int64)
         if features.offsets is None:
-            return cls(features.array, sizes=sizes, representation=features.representation)
+            return cls(features.array, sizes=sizes, representation=features.representation, species=features.species)
         # a representation may have rows for some elements only: then there is no element for each row
         numbers = structures.numbers if len(structures.numbers) == len(features.array) else None
-        return cls(features.array, features.offsets, numbers, sizes, features.representation)
+        return cls(features.array, features.offsets, numbers, sizes, features.representation, features.species)
 
     def __len__(self) -> int:
         """Number of structures."""
@@ -75,10 +78,10 @@ class Rows:
         """The rows of the chosen structures (indices, slice or mask), in that order; a copy unless it is a slice."""
         sizes = None if self.sizes is None else self.sizes[indices]
         if self.offsets is None:
-            return Rows(self.array[indices], sizes=sizes, representation=self.representation)
+            return replace(self, array=self.array[indices], sizes=sizes)
         chosen = np.arange(len(self))[indices]
         counts = np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         places = np.repeat(self.offsets[chosen] - offsets[:-1], counts) + np.arange(offsets[-1])
         numbers = None if self.numbers is None else self.numbers[places]
-        return Rows(self.array[places], offsets, numbers, sizes, self.representation)
+        return replace(self, array=self.array[places], offsets=offsets, numbers=numbers, sizes=sizes)

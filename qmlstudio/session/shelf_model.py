@@ -20,7 +20,7 @@ def _none() -> Ints:
     return np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ShelfModel:
     """A model on the shelf. Never changed; two are the same only if they are one object.
 
@@ -72,6 +72,9 @@ class ShelfModel:
     made: str = ""
     path: str = ""
     note: str = ""
+
+    def __repr__(self) -> str:
+        return f"<ShelfModel {self.name!r}>"
 
     @property
     def target(self) -> str:

@@ -302,6 +302,39 @@ class Actions(QObject):
 
     # -- structure
 
+    # -- learn
+
+    def on_learn_setup(self) -> None:
+        self._window.panels.bring_forward("learning")
+        self._window.panels.learning.show_setup()
+
+    def on_learn_run(self) -> None:
+        self._window.panels.bring_forward("learning")
+        self._window.panels.learning.start_or_pause()
+
+    def on_learn_worst(self) -> None:
+        self._window.panels.learning.engine.select_worst()
+
+    def on_learn_color(self) -> None:
+        self._window.panels.learning.engine.color_by_error()
+
+    def on_learn_keep(self) -> None:
+        self._window.panels.learning.work.keep()
+
+    def on_learn_models(self) -> None:
+        self._window.panels.bring_forward("learning")
+        self._window.panels.learning.show_models()
+
+    def on_learn_open(self) -> None:
+        self.on_learn_models()
+        self._window.panels.learning.models.ask_to_open()
+
+    def on_learn_predict(self) -> None:
+        self.on_learn_models()
+        self._window.panels.learning.models.ask_to_predict()
+
+    # -- structure
+
     def on_previous(self) -> None:
         self._step(-1)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from qmlstudio.shell.main_window import MainWindow
 
 _last_spec = FigureSpec()
+LEARNING = ("curves", "parity", "search")
+"""Views of the learning panel."""
 
 
 class ExportDialog(QDialog):
@@ -49,6 +51,9 @@ class ExportDialog(QDialog):
             ("map", self.tr("Map")),
             ("structure", self.tr("Structure")),
             ("descriptor", self.tr("Descriptor")),
+            ("curves", self.tr("Learning curves")),
+            ("parity", self.tr("Predicted against true values")),
+            ("search", self.tr("Search of σ and λ")),
         ):
             self._view.addItem(text, value)
         self._vision = QComboBox()
@@ -149,6 +154,8 @@ class ExportDialog(QDialog):
                 from qmlstudio.figures import image_size
 
                 options["image"] = _pixels(canvas.grab_image(*image_size(spec), transparent=True))
+        if view in LEARNING:
+            options = {"learning": window.panels.learning.figure_inputs()}
         return {
             "view": view,
             "session": store.session,
@@ -159,13 +166,10 @@ class ExportDialog(QDialog):
         }
 
     def _draw(self) -> None:
-        from qmlstudio.figures.views import view_caption
-
         inputs = self._inputs(self._spec)
         if inputs["dataset"] is None:
             return
-        columns = inputs["results"]["columns"]
-        self._caption.setText(view_caption(inputs["view"], inputs["session"], inputs["dataset"], columns))
+        self._caption.setText(_caption(inputs))
         width, height = self._spec.width_cm, self._spec.height_cm
         self._size.setText(self.tr("{:.2f} × {:.2f} cm, {}").format(width, height, self._spec.format.upper()))
         self._window.runner.submit(
@@ -257,22 +261,39 @@ def _tell(window: MainWindow, path: Path) -> None:
 
 def _render_preview(inputs: dict[str, Any], vision: Any, progress: Progress) -> bytes:
     from qmlstudio.figures import preview_png
-    from qmlstudio.figures.views import view_figure
 
-    figure = view_figure(**inputs)
+    figure = _figure(inputs)
     progress.check()
     return preview_png(figure, inputs["spec"], dpi=160, vision=vision)
 
 
 def _write(inputs: dict[str, Any], path: str, progress: Progress) -> Path:
     from qmlstudio.figures import save
-    from qmlstudio.figures.views import view_caption, view_figure
 
-    figure = view_figure(**inputs)
+    figure = _figure(inputs)
     progress.check()
     recipe = {"session": inputs["session"].to_dict(), "view": inputs["view"]}
-    title = view_caption(inputs["view"], inputs["session"], inputs["dataset"], inputs["results"]["columns"])
-    return save(figure, path, inputs["spec"], recipe=recipe, title=title)
+    return save(figure, path, inputs["spec"], recipe=recipe, title=_caption(inputs))
+
+
+def _figure(inputs: dict[str, Any]) -> Any:
+    if inputs["view"] in LEARNING:
+        from qmlstudio.figures.learning import learning_figure
+
+        return learning_figure(inputs["view"], inputs["spec"], **inputs["learning"])
+    from qmlstudio.figures.views import view_figure
+
+    return view_figure(**inputs)
+
+
+def _caption(inputs: dict[str, Any]) -> str:
+    if inputs["view"] in LEARNING:
+        from qmlstudio.figures.learning import learning_caption
+
+        return learning_caption(inputs["view"], inputs["dataset"], **inputs["learning"])
+    from qmlstudio.figures.views import view_caption
+
+    return view_caption(inputs["view"], inputs["session"], inputs["dataset"], inputs["results"]["columns"])
 
 
 def _pixels(image: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QTabWidget, Q
 from qmlstudio.app.derived import DerivedColumns
 from qmlstudio.app.filtering import FilterEngine
 from qmlstudio.app.jobs import JobRunner
+from qmlstudio.app.models import ModelShelf
 from qmlstudio.app.store import Store
 from qmlstudio.shell.maps import Maps
 from qmlstudio.views.clusters import ClustersView
@@ -18,9 +19,11 @@ from qmlstudio.views.dataset import DatasetView
 from qmlstudio.views.descriptor import DescriptorView
 from qmlstudio.views.distributions import DistributionsView
 from qmlstudio.views.doctor import DoctorView
+from qmlstudio.views.explain import WhyView
 from qmlstudio.views.filters import FiltersView
 from qmlstudio.views.gallery import GalleryView
 from qmlstudio.views.jobs import JobsView
+from qmlstudio.views.learning import LearningView
 from qmlstudio.views.neighbors import NeighborsView
 from qmlstudio.views.selection import SelectionView
 from qmlstudio.views.series import SeriesView
@@ -58,6 +61,7 @@ class Panels(QObject):
         super().__init__(window)
         self._window = window
         self.derived = DerivedColumns(store, self)
+        self.shelf = ModelShelf(self)
         self.filter_engine = FilterEngine(store, runner, self)
         self.maps = Maps(store, runner)
         self.structure = StructureView(store, runner)
@@ -72,6 +76,8 @@ class Panels(QObject):
         self.series = SeriesView(store, runner)
         self.jobs = JobsView(runner)
         self.doctor = DoctorView(store, runner)
+        self.why = WhyView(store, runner, self.shelf)
+        self.learning = LearningView(store, runner, self.shelf)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setObjectName("central")
         self.splitter.addWidget(self.maps)
@@ -94,11 +100,15 @@ class Panels(QObject):
             self.distributions,
             self.doctor,
             self.series,
+            self.why,
+            self.learning,
         )
-        self._stateful: dict[str, DatasetView | GalleryView | NeighborsView] = {
+        self._stateful: dict[str, DatasetView | GalleryView | NeighborsView | WhyView | LearningView] = {
             "table": self.dataset,
             "gallery": self.gallery,
             "neighbors": self.neighbors,
+            "why": self.why,
+            "learning": self.learning,
         }
 
     def _make_docks(self) -> None:
@@ -116,6 +126,8 @@ class Panels(QObject):
             ("series", self.tr("Series"), self.series, BOTTOM),
             ("jobs", self.tr("Jobs"), self.jobs, BOTTOM),
             ("doctor", self.tr("Doctor"), self.doctor, LEFT),
+            ("why", self.tr("Why"), self.why, RIGHT),
+            ("learning", self.tr("Learning"), self.learning, BOTTOM),
         )
         first: dict[Qt.DockWidgetArea, QDockWidget] = {}
         for name, title, view, area in places:
@@ -162,6 +174,8 @@ class Panels(QObject):
         """How many bytes features may take."""
         self.descriptor.set_memory_budget(budget)
         self.neighbors.set_memory_budget(budget)
+        self.why.set_memory_budget(budget)
+        self.learning.set_memory_budget(budget)
 
     def show_representations(self) -> None:
         """Offer what the registry has now."""

@@ -79,12 +79,15 @@ class ChartLevel:
     is_goal : bool
         What is to be reached: stronger, with the numbers at which fits reach it.
     tip : str
+    is_reference : bool
+        Published by others: dashed.
     """
 
     name: str
     y: float
     is_goal: bool = False
     tip: str = ""
+    is_reference: bool = False
 
 
 class CurveChart(QWidget):
@@ -201,7 +204,7 @@ class CurveChart(QWidget):
         curve = self._find((name, k))
         if curve is None:
             return ""
-        return "\n".join(filter(None, (curve.name, curve.texts[k] if k < len(curve.texts) else "", curve.tip)))
+        return "\n".join(filter(None, (curve.name, curve.texts[k] if k < len(curve.texts) else curve.tip)))
 
     # -- places
 

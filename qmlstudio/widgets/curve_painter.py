@@ -10,6 +10,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
+from qmlstudio.session.bench_lines import round_number
 from qmlstudio.widgets.color_bar import tick_text, ticks
 from qmlstudio.widgets.theme import Theme
 
@@ -167,7 +168,8 @@ def levels(painter: QPainter, lines: Sequence[ChartLevel], window: Window, area:
         if not area.top() - 1 <= at <= area.bottom() + 1:
             continue
         color = QColor(colors.accent if level.is_goal else colors.muted)
-        style = Qt.PenStyle.DashLine if level.is_goal else Qt.PenStyle.DashDotLine
+        dashed = level.is_goal or level.is_reference
+        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.DashDotLine
         painter.setPen(QPen(color, 1.4, style))
         painter.drawLine(QPointF(area.left(), at), QPointF(area.right(), at))
         if min(abs(at - t) for t in taken) < metrics.height():
@@ -205,14 +207,6 @@ def reached(
         if left > free and level + metrics.height() < area.bottom():
             _haloed(painter, QPointF(left, level + metrics.ascent() + 4), words, QColor(colors.foreground), colors)
             free = left + wide + 6
-
-
-def round_number(n: float) -> int:
-    """Two digits: an extrapolated number is no better known."""
-    if not math.isfinite(n) or n < 1:
-        return 1
-    step = 10 ** max(math.floor(math.log10(n)) - 1, 0)
-    return int(round(n / step) * step)
 
 
 def _haloed(painter: QPainter, at: QPointF, words: str, color: QColor, colors: Theme) -> None:

@@ -127,7 +127,7 @@ class HeatMap(QWidget):
         metrics = self.fontMetrics()
         line = metrics.height()
         widest = max((metrics.horizontalAdvance(t) for t in self._rows), default=0)
-        left = line + 10 + min(widest, self.width() // 4)
+        left = line + 10 + min(widest + 4, self.width() // 4)
         return QRectF(self.rect()).adjusted(left, line + 8, -8, -(2 * line + 8))
 
     def cell(self, row: int, column: int) -> QRectF:

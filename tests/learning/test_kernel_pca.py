@@ -104,18 +104,6 @@ def test_axes_say_what_they_show() -> None:
     assert np.array_equal(map_.points, found.components[:, [1, 1, 3]])
 
 
-def test_city_block_equals_scipy() -> None:
-    from scipy.spatial.distance import cdist
-
-    from qmlstudio.learning._kernel_matrix import city_block
-
-    for m, k, d in ((5, 130, 11), (70, 64, 4), (1, 1, 1), (3, 2, 0)):
-        rng = np.random.default_rng(d)
-        a, b = rng.standard_normal((m, d)), rng.standard_normal((k, d))
-        found = city_block(a, np.ascontiguousarray(b.T))
-        assert np.abs(found - (cdist(a, b, "cityblock") if d else 0.0)).max() < 1e-12
-
-
 def test_too_many_rows_are_refused_with_their_need() -> None:
     x = np.zeros((20_001, 1), dtype=np.float32)
     with pytest.raises(ValueError, match=r"20,001 rows need 3\.0 GiB, and it takes 20,000 rows at most"):

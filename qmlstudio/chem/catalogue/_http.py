@@ -160,7 +160,8 @@ class Fetcher:
             # read1 gives what has come; read would wait until all of the chunk has
             while not self._stopped.is_set() and (data := response.read1(CHUNK)):
                 gathered += data
-                if len(gathered) >= CHUNK or self._events.empty():
+                # whoever waits gets it now: the next piece may be long in coming
+                if len(gathered) >= CHUNK or not self._events.full():
                     self._put(bytes(gathered))
                     gathered.clear()
         finally:  # also what came before the connection broke

@@ -70,9 +70,9 @@ class TrainOnly:
         found._member[found._rows] = True
         return found
 
-    def check(self, rows: Any) -> Ints:
-        """The rows, if all are training structures."""
-        rows = np.asarray(rows, dtype=np.int64)
+    def check(self, structures: Any) -> Ints:
+        """The structures' rows, if all are training structures."""
+        rows: Ints = np.asarray(structures, dtype=np.int64)
         inside = (rows >= 0) & (rows < len(self._member))
         if not inside.all() or not self._member[rows].all():
             bad = rows[~inside] if not inside.all() else rows[~self._member[rows]]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qmlstudio.chem.bonds import TOLERANCE, bond_tables
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.chem.structures import Structures
+from qmlstudio.learning.evaluation.paths import attended
 from qmlstudio.progress import SILENT, Progress, slices
 
 Ints = NDArray[np.int64]
@@ -19,6 +20,7 @@ Ints = NDArray[np.int64]
 FEWEST_GROUPS = 10
 """A set with fewer groups cannot be split by them in a way that would say anything."""
 _PART = 1 << 14
+_MANY = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +64,14 @@ class Groups:
         """(m,) labels of some structures from 0 without gaps; those that stand alone get one each."""
         labels = self.labels[rows]
         single = labels < 0
-        labels = np.where(single, (self.labels.max(initial=-1) + 1) + np.cumsum(single), labels)
-        return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return compact(np.where(single, self.labels.max(initial=-1) + np.cumsum(single), labels))
+
+
+def compact(labels: Ints) -> Ints:
+    """(n,) labels of 0 and more without gaps, in the same order."""
+    # counting: NumPy's unique sorts, or hashes for seconds with the interpreter's lock held
+    there = np.bincount(labels) > 0
+    return (np.cumsum(there) - 1)[labels]
 
 
 def by_connectivity(structures: Structures, progress: Progress = SILENT) -> Groups:
@@ -98,8 +106,8 @@ def by_connectivity(structures: Structures, progress: Progress = SILENT) -> Grou
             progress.check()
     labels = np.full(n, -1, np.int64)
     good = graphs[:, 0] != 0
-    labels[good] = np.unique(graphs[good, 0], return_inverse=True)[1].reshape(-1)
-    notes = ()
+    labels[good] = _distinct(graphs[good, 0], progress)[1]
+    notes: tuple[str, ...] = ()
     if lonely := n - int(np.count_nonzero(good)):
         notes = (f"{lonely:,} crystals or broken structures have no bond graph and stand alone",)
     found = Groups(labels, "the same bonds", notes=notes)
@@ -109,7 +117,7 @@ def by_connectivity(structures: Structures, progress: Progress = SILENT) -> Grou
 
 def by_smiles(texts: Any, progress: Progress = SILENT) -> Groups:
     """Structures with the same SMILES, as RDKit writes them; empty ones stand alone, unreadable ones go by the text."""
-    labels, names = _coded(texts)
+    labels, names = _coded(texts, progress)
     from rdkit import Chem, rdBase
 
     canonical: list[str] = []
@@ -118,24 +126,23 @@ def by_smiles(texts: Any, progress: Progress = SILENT) -> Groups:
             for text in names[start:stop].tolist():
                 mol = Chem.MolFromSmiles(text) if 0 < len(text) <= 2000 else None
                 canonical.append(text if mol is None else Chem.MolToSmiles(mol))
-    final, which = np.unique(np.array(canonical, dtype=np.str_), return_inverse=True)
+    final, which = _distinct(np.array(canonical, dtype=np.str_), progress)
     good = labels >= 0
-    labels[good] = which.reshape(-1)[labels[good]]
+    labels[good] = which[labels[good]]
     return Groups(labels, "the same SMILES", final)
 
 
-def by_column(column: Property, name: str) -> Groups:
+def by_column(column: Property, name: str, progress: Progress = SILENT) -> Groups:
     """Structures with the same value; missing ones stand alone."""
     if column.target != "structure":
         raise ValueError(f"{name!r} has a value for each atom: choose a column of structures")
     if column.is_text:
-        labels, names = _coded(column.values)
+        labels, names = _coded(column.values, progress)
         return Groups(labels, f"the same {name}", names)
     values = np.asarray(column.values)
     labels = np.full(len(values), -1, np.int64)
     good = np.isfinite(values)
-    found, which = np.unique(values[good], return_inverse=True)
-    labels[good] = which.reshape(-1)
+    found, labels[good] = _distinct(values[good], progress)
     return Groups(labels, f"the same {name}", found.astype(np.str_) if len(found) <= 1000 else None)
 
 
@@ -150,7 +157,7 @@ def by_scaffold(dataset: Dataset, rows: Ints, progress: Progress = SILENT) -> Gr
     where, codes, names = substructures(dataset).scaffolds(rows, progress)
     labels = np.full(len(dataset), -1, np.int64)
     labels[where] = codes + 1  # those without rings become 0
-    notes = ()
+    notes: tuple[str, ...] = ()
     if missing := len(rows) - len(where):
         notes = (f"{missing:,} structures have no graph and stand alone",)
     return Groups(labels, "the same scaffold", np.array(["without rings", *names], dtype=np.str_), notes)
@@ -169,23 +176,33 @@ def find_repeats(
     repeated = found.repeated(rows)
     if not repeated:
         return None, "no molecule is there twice"
-    count = len(np.unique(found.alone(rows)))
+    count = int(found.alone(rows).max()) + 1
     text = f"{repeated:,} of {len(rows):,} structures share {found.by} with another one ({count:,} different ones)"
     return found, text
 
 
-def _coded(texts: Any) -> tuple[Ints, NDArray[np.str_]]:
+def _distinct(values: NDArray[Any], progress: Progress) -> tuple[NDArray[Any], Ints]:
+    """Distinct values, ascending, and the place of each among them: NumPy's unique, without its hold on the lock."""
+    order = attended(lambda: np.argsort(values, kind="stable"), progress if len(values) > _MANY else SILENT)
+    ordered = values[order]
+    new = np.ones(len(values), dtype=bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    which = np.empty(len(values), np.int64)
+    which[order] = np.cumsum(new) - 1
+    return ordered[new], which
+
+
+def _coded(texts: Any, progress: Progress) -> tuple[Ints, NDArray[np.str_]]:
     """(n,) codes of texts, -1 for empty ones, and the distinct texts in alphabetic order."""
     from qmlstudio.chem.texts import coded
 
     if (short := coded(texts)) is not None:
         names, codes = short.names, short.codes.astype(np.int64)
-        keep, place = np.unique(names[names != ""], return_inverse=True)
+        keep, place = _distinct(names[names != ""], progress)
         table = np.full(len(names), -1, np.int64)
-        table[names != ""] = place.reshape(-1)
+        table[names != ""] = place
         return table[codes], keep
-    found, which = np.unique(np.asarray(texts, dtype=np.str_), return_inverse=True)
-    labels = which.reshape(-1).astype(np.int64)
+    found, labels = _distinct(np.asarray(texts, dtype=np.str_), progress)
     if len(found) and found[0] == "":
         return labels - 1, found[1:]
     return labels, found

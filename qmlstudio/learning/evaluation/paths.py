@@ -71,7 +71,7 @@ def attended(work: Callable[[], Any], progress: Progress) -> Any:
         finally:
             done.set()
 
-    threading.Thread(target=run, name="decomposition", daemon=True).start()
+    threading.Thread(target=run, name="attended", daemon=True).start()
     while not done.wait(0.05):
         progress.check()
     if failed:
@@ -79,9 +79,7 @@ def attended(work: Callable[[], Any], progress: Progress) -> Any:
     return found[0]
 
 
-def lambda_path(
-    spectrum: Spectrum, across: Array, targets: Array, lambdas: Any, *, centre: bool = True
-) -> Floats:
+def lambda_path(spectrum: Spectrum, across: Array, targets: Array, lambdas: Any, *, centre: bool = True) -> Floats:
     """Predictions of kernel ridge regression for every λ.
 
     Parameters

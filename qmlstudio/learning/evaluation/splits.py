@@ -23,6 +23,7 @@ from qmlstudio.learning.evaluation.groups import (
     by_connectivity,
     by_scaffold,
     by_smiles,
+    compact,
     find_repeats,
 )
 from qmlstudio.learning.evaluation.tasks import Target
@@ -89,7 +90,9 @@ class Split:
     groups: Groups | None = None
 
     def __post_init__(self) -> None:
-        if len(np.intersect1d(self.train_order, self.test)):
+        trained = np.zeros(max(self.train_order.max(initial=-1), self.test.max(initial=-1)) + 1, dtype=bool)
+        trained[self.train_order] = True
+        if trained[self.test].any():
             raise ValueError("a structure would be in the training set and in the test set")
 
     def train(self, size: int | None = None) -> Ints:
@@ -135,8 +138,10 @@ class SplitSpec(Parameterised):
         notes = found.notes
         if context.groups is not None and found.groups is None:
             labels = context.groups.labels
-            shared = np.intersect1d(labels[found.train_order], labels[found.test])
-            torn = np.isin(labels[found.test], shared[shared >= 0])
+            trained = np.zeros(int(labels.max(initial=-1)) + 2, dtype=bool)
+            trained[labels[found.train_order] + 1] = True
+            trained[0] = False  # those that stand alone
+            torn = trained[labels[found.test] + 1]
             if torn.any():
                 text = f"{int(torn.sum()):,} test structures share {context.groups.by} with a training structure"
                 notes = (*notes, f"{text}: errors look smaller than they are (a grouped split keeps them apart)")
@@ -222,7 +227,7 @@ class GroupedSplit(SplitSpec):
             if not column.is_text:
                 raise ValueError("the column smiles holds numbers")
             return by_smiles(column.values, progress)
-        return by_column(column, name)
+        return by_column(column, name, progress)
 
     def _draw(self, context: SplitContext, n_test: int, rng: Any, seed: int, progress: Progress) -> Split:
         return _by_groups(self.groups(context, progress), context, n_test, rng, self.title)
@@ -249,9 +254,7 @@ class SizeSplit(SplitSpec):
     title: ClassVar[str] = "Small to large"
     help: ClassVar[str] = "Extrapolation: train on small structures, test on larger ones than any of them."
 
-    by: str = param(
-        "n_heavy", label="Size", choices=(("n_heavy", "atoms without hydrogens"), ("n_atoms", "all atoms"))
-    )
+    by: str = param("n_heavy", label="Size", choices=(("n_heavy", "atoms without hydrogens"), ("n_atoms", "all atoms")))
     largest: int | None = param(
         None,
         label="Train up to",
@@ -267,11 +270,17 @@ class SizeSplit(SplitSpec):
         if self.by == "n_atoms":
             sizes = structures.sizes[rows]
         else:
-            heavy = np.concatenate([[0], np.cumsum(np.asarray(structures.numbers) > 1)])
-            sizes = np.diff(heavy[np.asarray(structures.offsets)])[rows]
+            found, parts = structures.element_counts()
+            heavy = np.zeros(len(structures), np.int64)
+            for start, part in parts:
+                heavy[start : start + len(part)] = part[:, found > 1].sum(axis=1)
+                progress(start / len(structures))
+            sizes = heavy[rows]
         largest = self.largest
         if largest is None:
-            steps, counts = np.unique(sizes, return_counts=True)
+            counts = np.bincount(sizes)
+            steps = np.flatnonzero(counts)
+            counts = counts[steps]
             if len(steps) < 2:
                 raise ValueError(f"all structures have the size {int(steps[0])}: there are no larger ones to test on")
             # the bound that leaves the test as nearly as possible what was asked
@@ -304,11 +313,11 @@ class ColumnSplit(SplitSpec):
     )
 
     def _draw(self, context: SplitContext, n_test: int, rng: Any, seed: int, progress: Progress) -> Split:
-        found = by_column(_column(context, self.column), self.column)
+        found = by_column(_column(context, self.column), self.column, progress)
         labels = found.labels[context.rows]
         if found.names is None:
             raise ValueError(f"{self.column!r} has {len(found.sizes):,} different values: it does not say what to test")
-        values = [str(found.names[k]) for k in np.unique(labels[labels >= 0]).tolist()]
+        values = [str(found.names[k]) for k in np.flatnonzero(np.bincount(labels[labels >= 0])).tolist()]
         test, train = self._values(values, seed)
         names = {str(name): k for k, name in enumerate(found.names)}
         is_test = np.isin(labels, [names[v] for v in test])
@@ -395,7 +404,7 @@ def strata(values: Floats) -> Ints:
         return np.zeros(n, np.int64)
     bins = MOST_BINS if width <= span / MOST_BINS else int(np.ceil(span / width))
     place = np.minimum(((values - values.min()) / span * bins).astype(np.int64), bins - 1)
-    return np.unique(place, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return compact(place)
 
 
 def draw_groups(labels: Ints, wanted: int, order: Ints) -> NDArray[np.bool_]:
@@ -421,14 +430,14 @@ def draw_groups(labels: Ints, wanted: int, order: Ints) -> NDArray[np.bool_]:
     return taken
 
 
-def _by_groups(
-    groups: Groups, context: SplitContext, n_test: int, rng: Any, title: str, rarest: bool = False
-) -> Split:
+def _by_groups(groups: Groups, context: SplitContext, n_test: int, rng: Any, title: str, rarest: bool = False) -> Split:
     rows = context.rows
     labels = groups.alone(rows)
     sizes = np.bincount(labels)
     if len(sizes) < 2:
-        raise ValueError(f"{title}: all structures have {groups.by}, so that none could be tested: choose another split")
+        raise ValueError(
+            f"{title}: all structures have {groups.by}, so that none could be tested: choose another split"
+        )
     order = rng.permutation(len(sizes))
     if rarest:
         order = order[np.argsort(sizes[order], kind="stable")]

@@ -106,6 +106,18 @@ def mirror_tile(values: Array, m: int) -> None:
             values[j * m + i] = values[i * m + j]
 
 
+@njit(nogil=True, cache=True)
+def transpose_tile(values: Array, m: int, k: int, out: Array) -> None:
+    """A tile (m · k) turned, (k · m)."""
+    side = 16
+    for top in range(0, m, side):
+        bottom = min(top + side, m)
+        for left in range(0, k, side):
+            for j in range(left, min(left + side, k)):
+                for i in range(top, bottom):
+                    out[j * m + i] = values[i * k + j]
+
+
 def panels_of(rows: Array, panel_width: int) -> Array:
     """Rows (n, d) side by side in panels (ceil(n / width) · d · width,), the last one filled up with zeros."""
     n, d = rows.shape

@@ -1,6 +1,6 @@
 """Loops that turn distances and products into similarities, in place: arrays are contiguous and one-dimensional.
 
-One array, read and written: LLVM need not ask whether two overlap, and vectorises. Constants have the array's precision.
+One array is read and written: LLVM need not ask whether two overlap, and vectorises. Constants have its precision.
 """
 
 from __future__ import annotations

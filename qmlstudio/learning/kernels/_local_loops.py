@@ -101,39 +101,37 @@ def squares(tile: Array, a: Array, b: Array, a_half: Floats, b_half: Floats, lea
 @njit(nogil=True, cache=True)
 def gaussian(tile: Array, out: Array, a_half: Floats, b_half: Floats, sigma: float) -> None:
     """Products to exp(−|a − b|² / 2σ²)."""
+    p, q = tile.shape
     scale = 1.0 / sigma**2
-    for i in range(tile.shape[0]):
+    # the row between keeps what is read apart from what is written, where `out` is the tile: else no vectors
+    row = np.empty(q)
+    for i in range(p):
         mine = a_half[i]
-        for j in range(tile.shape[1]):
-            x = (tile[i, j] - mine - b_half[j]) * scale
-            out[i, j] = exp(x if x < 0.0 else 0.0)
+        for j in range(q):
+            row[j] = min((tile[i, j] - mine - b_half[j]) * scale, 0.0)
+        for j in range(q):
+            out[i, j] = exp(row[j])
 
 
 @njit(nogil=True, cache=True)
 def decay(kind: int, tile: Array, out: Array, sigma: float) -> None:
     """Distances (Laplacian) or squared distances (Matérn) to similarities."""
     p, q = tile.shape
-    scale = -1.0 / sigma
-    if kind == LAPLACIAN:
-        for i in range(p):
+    root = 3.0 if kind == MATERN_3 else 5.0 if kind == MATERN_5 else 1.0
+    scale = -np.sqrt(root) / sigma
+    linear = 0.0 if root == 1.0 else 1.0
+    square = 1.0 / 3.0 if kind == MATERN_5 else 0.0
+    row = np.empty(q)
+    for i in range(p):
+        if kind == LAPLACIAN:
             for j in range(q):
-                out[i, j] = exp(tile[i, j] * scale)
-    elif kind == MATERN_1:
-        for i in range(p):
+                row[j] = tile[i, j] * scale
+        else:
             for j in range(q):
-                out[i, j] = exp(np.sqrt(tile[i, j]) * scale)
-    elif kind == MATERN_3:
-        scale *= np.sqrt(3.0)
-        for i in range(p):
-            for j in range(q):
-                x = np.sqrt(tile[i, j]) * scale
-                out[i, j] = (1.0 - x) * exp(x)
-    else:
-        scale *= np.sqrt(5.0)
-        for i in range(p):
-            for j in range(q):
-                x = np.sqrt(tile[i, j]) * scale
-                out[i, j] = (1.0 - x + x * x / 3.0) * exp(x)
+                row[j] = np.sqrt(tile[i, j]) * scale
+        for j in range(q):
+            x = row[j]
+            out[i, j] = (1.0 - linear * x + square * x * x) * exp(x)
 
 
 @njit(nogil=True, cache=True)

@@ -283,6 +283,14 @@ class Pairs:
             return self.every
         return np.flatnonzero(one & other if self.inner.is_product else one | other)
 
+    def all_columns(self, mine: Block, theirs: Block) -> Integers:
+        """The same for the atoms of all elements together."""
+        if not mine.there or not theirs.there:
+            return self.every
+        one = np.logical_or.reduce(list(mine.there.values()))
+        other = np.logical_or.reduce(list(theirs.there.values()))
+        return np.flatnonzero(one & other if self.inner.is_product else one | other)
+
     def gathered(self, side: Side, rows: Integers, columns: Integers) -> Array:
         """(p, c) the rows as the products want them."""
         out = np.empty((len(rows), len(columns)), dtype=self.dtype)
@@ -394,11 +402,12 @@ def environments(
         kinds.append(np.ascontiguousarray(side.codes[gathered]))
     tile = np.empty((len(rows[0]), len(rows[1])), dtype=np.float64)
     step = max(1, 4_000_000 // max(tile.shape[1], 1))
-    b = pairs.gathered(pairs.b, rows[1], pairs.every)
+    columns = pairs.all_columns(mine, theirs)
+    b = pairs.gathered(pairs.b, rows[1], columns)
     for top in range(0, len(tile), step):
         check()
         part = tile[top : top + step]
-        a = pairs.gathered(pairs.a, rows[0][top : top + step], pairs.every)
+        a = pairs.gathered(pairs.a, rows[0][top : top + step], columns)
         halves = pairs.half_a[rows[0][top : top + step]], pairs.half_b[rows[1]]
         measured = part if pairs.dtype == np.float64 else np.empty(part.shape, pairs.dtype)
         pairs.inner.measure(a, b, halves, measured)
@@ -420,14 +429,16 @@ def block_matches(
     """(s, t) best matches of two blocks' structures, or, with (γ, tolerance, iterations), those of entropy."""
     tile, starts, kinds = environments(pairs, mine, theirs, check)
     found = np.zeros((len(mine.structures), len(theirs.structures)))
-    state = np.zeros(1 + sum(int(np.diff(s).max(initial=0)) for s in starts))
+    state = np.zeros(matching.STATE + sum(int(np.diff(s).max(initial=0)) for s in starts))
     pair, count = 0, found.size
     while pair < count:
         check()
         if entropy is None:
             pair = matching.best_matches(tile, *starts, *kinds, upper, diagonal, pair, STEP_ATOMS // 20, found)
         else:
-            pair = matching.entropy_matches(tile, *starts, *entropy, upper, diagonal, pair, STEP_ATOMS * 4, state, found)
+            pair = matching.entropy_matches(
+                tile, *starts, *entropy, upper, diagonal, pair, STEP_ATOMS * 4, state, found
+            )
     if upper and not diagonal:
         found = np.triu(found) + np.triu(found, 1).T
     return found

@@ -124,23 +124,111 @@ def best_matches(
     return n * m
 
 
+PLAIN = 10
+"""Iterations before the first of Newton's steps, and after one that did not help (then twice as many, …)."""
+NEWTON_ATOMS = 256
+"""Above, a Newton step costs more than the iterations that it spares."""
+STATE = 4
+"""What `state` of :func:`entropy_matches` begins with: iterations done, when to step, how long to wait, an error."""
+
+
+@njit(nogil=True, cache=True)
+def newton_step(plan: Array, p: int, q: int, u: Floats, v: Floats, matrix: Floats, work: Floats) -> bool:
+    """One step of Newton's towards the scalings for which the plan's sums are right (Brauer et al., arXiv:1710.06635).
+
+    `matrix` holds q², `work` p + 2 q numbers. False, and nothing is changed, where the equations are singular.
+    """
+    rows, columns, step = work[:p], work[p : p + q], work[p + q : p + 2 * q]
+    rows[:] = 0.0
+    columns[:] = 0.0
+    for k in range(p):
+        for t in range(q):
+            plan_kt = u[k] * plan[k, t] * v[t]
+            rows[k] += plan_kt
+            columns[t] += plan_kt
+    # the rows' unknowns eliminated; the last column's is free and stays 0
+    last = q - 1
+    for t in range(last):
+        for s in range(last):
+            matrix[t * last + s] = columns[t] if s == t else 0.0
+        step[t] = 1.0 / q - columns[t]
+    for k in range(p):
+        wanted = (1.0 / p - rows[k]) / rows[k]
+        scale = u[k] * u[k] / rows[k]
+        for t in range(last):
+            mine = plan[k, t] * v[t]
+            step[t] -= u[k] * mine * wanted
+            mine *= scale
+            for s in range(last):
+                matrix[t * last + s] -= mine * plan[k, s] * v[s]
+    for t in range(last):
+        for s in range(t):
+            total = matrix[t * last + s]
+            for r in range(s):
+                total -= matrix[t * last + r] * matrix[s * last + r]
+            matrix[t * last + s] = total / matrix[s * last + s]
+        total = matrix[t * last + t]
+        for r in range(t):
+            total -= matrix[t * last + r] ** 2
+        if not total > 1e-14 * columns[t]:
+            return False
+        matrix[t * last + t] = np.sqrt(total)
+        total = step[t]
+        for r in range(t):
+            total -= matrix[t * last + r] * step[r]
+        step[t] = total / matrix[t * last + t]
+    for t in range(last - 1, -1, -1):
+        total = step[t]
+        for r in range(t + 1, last):
+            total -= matrix[r * last + t] * step[r]
+        step[t] = total / matrix[t * last + t]
+    step[last] = 0.0
+    longest = 0.0
+    for k in range(p):
+        total = 1.0 / p - rows[k]
+        for t in range(q):
+            total -= u[k] * plan[k, t] * v[t] * step[t]
+        rows[k] = total / rows[k]
+        longest = max(longest, abs(rows[k]))
+    for t in range(q):
+        longest = max(longest, abs(step[t]))
+    shorter = 1.0 / max(longest, 1.0)
+    for k in range(p):
+        u[k] *= np.exp(rows[k] * shorter)
+    for t in range(q):
+        v[t] *= np.exp(step[t] * shorter)
+    return True
+
+
 @njit(nogil=True, cache=True)
 def entropy_matches(
-    tile: Array, starts: Integers, others: Integers, gamma: float, tolerance: float, limit: int, own: bool,
-    diagonal: bool, first: int, atoms: int, state: Floats, out: Floats,
-) -> int:  # fmt: skip
+    tile: Array,
+    starts: Integers,
+    others: Integers,
+    gamma: float,
+    tolerance: float,
+    limit: int,
+    own: bool,
+    diagonal: bool,
+    first: int,
+    atoms: int,
+    state: Floats,
+    out: Floats,
+) -> int:
     """Regularised-entropy matches of pairs of structures by Sinkhorn's iteration; see :func:`best_matches`.
 
-    `state` begins with how many iterations the first pair had when the last call ran out of its share of `atoms`;
-    its scalings follow. A pair ends when both sums of the transport plan are right to `tolerance` (relative), or after
-    `limit` iterations.
+    The iteration takes thousands of rounds where atoms must go to what they are not like; Newton's steps between its
+    rounds spare most of them. A pair ends when both sums of the transport plan are right to `tolerance` (relative), or
+    after `limit` iterations. `state` is where the first pair was left when the last call ran out of its share of
+    `atoms`; its scalings follow.
     """
     n, m = len(starts) - 1, len(others) - 1
     most = np.max(starts[1:] - starts[:-1]) if n else 0
     widest = np.max(others[1:] - others[:-1]) if m else 0
-    plan = np.empty((most, widest))
-    u, v = state[1 : 1 + most], state[1 + most :]
-    row = np.empty(widest)
+    plan, turned = np.empty((most, widest)), np.empty((widest, most))
+    u, v = state[STATE : STATE + most], state[STATE + most :]
+    columns, rows = np.empty(widest), np.empty(most)
+    matrix, work = np.empty(min(widest, NEWTON_ATOMS) ** 2), np.empty(most + 2 * widest)
     for pair in range(first, n * m):
         i, j = pair // m, pair % m
         if (own and j < i) or (diagonal and i != j):
@@ -155,31 +243,45 @@ def entropy_matches(
         for k in range(p):
             for t in range(q):
                 plan[k, t] = exp((tile[a + k, b + t] - 1.0) / gamma)
+                turned[t, k] = plan[k, t]
         done = int(state[0])
         if done == 0:
-            u[:p] = 1.0 / p
+            u[:p], v[:q] = 1.0 / p, 1.0 / q
+            state[1], state[2], state[3] = PLAIN, PLAIN, np.inf
         while done < limit:
             if atoms <= 0:
                 state[0] = done
                 return pair
             atoms -= p * q
-            row[:q] = 0.0
-            for k in range(p):
-                for t in range(q):
-                    row[t] += plan[k, t] * u[k]
-            for t in range(q):
-                v[t] = 1.0 / (q * row[t])
             done += 1
             worst = 0.0
+            columns[:q] = 0.0
             for k in range(p):
-                total = 0.0
                 for t in range(q):
-                    total += plan[k, t] * v[t]
-                # the columns' sums are right after v; how wrong are the rows'?
-                worst = max(worst, abs(u[k] * total * p - 1.0))
-                u[k] = 1.0 / (p * total)
+                    columns[t] += plan[k, t] * u[k]
+            for t in range(q):
+                better = 1.0 / (q * columns[t])
+                worst = max(worst, abs(better / v[t] - 1.0))
+                v[t] = better
+            rows[:p] = 0.0
+            for t in range(q):
+                for k in range(p):
+                    rows[k] += turned[t, k] * v[t]
+            for k in range(p):
+                better = 1.0 / (p * rows[k])
+                worst = max(worst, abs(better / u[k] - 1.0))
+                u[k] = better
             if worst < tolerance:
                 break
+            if done < state[1] or max(p, q) > NEWTON_ATOMS:
+                continue
+            if worst > 0.5 * state[3]:
+                state[1], state[2], state[3] = done + state[2], 2.0 * state[2], np.inf
+                continue
+            state[3] = worst
+            atoms -= p * q * q // 4
+            if not newton_step(plan, p, q, u, v, matrix, work):
+                state[1], state[2], state[3] = done + state[2], 2.0 * state[2], np.inf
         state[0] = 0.0
         found = 0.0
         for k in range(p):

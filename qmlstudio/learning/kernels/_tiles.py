@@ -16,6 +16,7 @@ from qmlstudio.learning.kernels._distance_loops import (
     mend_squares,
     mirror_tile,
     panels_of,
+    transpose_tile,
 )
 from qmlstudio.learning.kernels._vectors import BYTES, width
 from qmlstudio.progress import SILENT, Progress, slices
@@ -65,13 +66,14 @@ class Side:
     origins : dict of str to (d,) float64
         What is subtracted, for each variant that is moved.
     dtype : float64 or float32
+        Of what is prepared.
     """
 
     def __init__(self, rows: Array, first: int, origins: dict[str, Floats], dtype: Any, progress: Progress) -> None:
         self._given = rows
         self._first = first
         self._origins = origins
-        self._dtype = np.dtype(dtype)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._progress = progress
         self._found: dict[str, Array] = {}
 
@@ -97,8 +99,8 @@ class Side:
         n, d = self._given.shape
         origin = self._origins.get(variant)
         is_same = origin is None and not variant.startswith("sorted")
-        is_same = is_same and self._given.dtype == self._dtype and self._given.flags.c_contiguous
-        found = self._given if is_same else np.empty((n, d), self._dtype)
+        is_same = is_same and self._given.dtype == self.dtype and self._given.flags.c_contiguous
+        found = self._given if is_same else np.empty((n, d), self.dtype)
         step = max(1, _BLOCK // max(d, 1))
         for start in range(0, n, step):
             self._progress.check()
@@ -129,7 +131,7 @@ class Side:
 
     def _make_squares(self, variant: str) -> Array:
         rows = self.rows(variant)
-        found = np.empty(len(rows), self._dtype)
+        found = np.empty(len(rows), self.dtype)
         step = max(1, _BLOCK // max(self.columns, 1))
         for start in range(0, len(rows), step):
             self._progress.check()
@@ -137,7 +139,8 @@ class Side:
             with np.errstate(over="ignore"):
                 found[start : start + step] = np.einsum("ij,ij->i", block, block)
         if not np.isfinite(found).all():
-            row = self._first + int(np.argmax(~np.isfinite(found)))
+            # the mean, which was subtracted, may have made others as large
+            row = self._first + int(np.argmax(np.abs(rows).max(axis=1)))
             raise ValueError(f"the features of row {row} (counted from 0) are too large to be squared")
         return found
 
@@ -149,13 +152,13 @@ class Side:
             if self.columns and len(rows) and float(rows.min()) < 0.0:
                 row = self._first + int(np.argmax(rows.min(axis=1) < 0.0))
                 raise ValueError(f"the features of row {row} (counted from 0) are no counts: one is negative")
-            return rows.sum(axis=1, dtype=self._dtype)
+            return rows.sum(axis=1, dtype=self.dtype)
 
         return self.kept("sums", make)
 
     def panels(self, variant: str) -> Array:
         """The rows side by side, as :func:`city_tile` reads them."""
-        return self.kept(f"panels, {variant}", lambda: panels_of(self.rows(variant), width(self._dtype.itemsize)))
+        return self.kept(f"panels, {variant}", lambda: panels_of(self.rows(variant), width(self.dtype.itemsize)))
 
     def flat(self, variant: str) -> Array:
         """The rows one after the other."""
@@ -186,7 +189,7 @@ class Tile:
         self._uses = Counter(uses)
         self._made: dict[str, Array] = {}
         self._memory = memory
-        self._dtype = left._dtype
+        self._dtype = left.dtype
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -204,7 +207,10 @@ class Tile:
     def spare(self) -> Array:
         """(m, k) memory, to be given back."""
         m, k = self.shape
-        flat = self._memory.pop() if self._memory else np.empty((TILE + 64) ** 2, self._dtype)
+        try:
+            flat = self._memory.pop()
+        except IndexError:
+            flat = np.empty((TILE + 64) ** 2, self._dtype)
         return flat[: m * k].reshape(m, k)
 
     def give_back(self, values: Array) -> None:
@@ -233,8 +239,6 @@ class Tile:
             np.matmul(a, b.T, out=values)
             if source != "dot":
                 self._finish(values, variant)
-            if self.is_diagonal:
-                mirror_tile(values.reshape(-1), len(values))
         if source in ("w1", "w2sq"):
             values /= self._dtype.type(max(self.left.columns, 1))
         if self.is_diagonal and source != "dot":
@@ -324,10 +328,8 @@ def fill(
         return made
 
     workers = thread_count(threads)
-    if len(a) * len(other) * max(a.shape[1], 1) < SMALL:
-        workers = 1
-    # BLAS would start threads of its own for large tiles; for small ones asking it not to takes longer than they do
-    is_small = workers == 1 and max(a.shape[1], 1) * len(a) * len(other) < SMALL
+    # to start threads, or to ask BLAS for none, would take longer
+    is_small = len(a) * len(other) * max(a.shape[1], 1) < SMALL
     memory: list[Array] = []
     left: Side | None = None
     left_of = -1
@@ -346,12 +348,17 @@ def fill(
         ) -> None:
             tile = Tile(left, right, tile_bounds, uses, memory)
             values = source.evaluate(tile)
+            if tile.is_diagonal:
+                mirror_tile(values.reshape(-1), len(values))
             if tile.is_diagonal and diagonal is not None:
                 np.fill_diagonal(values, diagonal[top + tile.top : top + tile.bottom])
             r, c = slice(top + tile.top, top + tile.bottom), slice(first + tile.first, first + tile.last)
             out[r, c] = values
             if b is None and not tile.is_diagonal:
-                out[c, r] = values.T
+                turned = tile.spare().reshape(-1)
+                transpose_tile(values.reshape(-1), *tile.shape, turned)
+                out[c, r] = turned.reshape(tile.shape[::-1])
+                tile.give_back(turned)
             tile.give_back(values)
 
         part = progress.part(done / len(pairs), (done + 1) / len(pairs))

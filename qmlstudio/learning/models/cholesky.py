@@ -35,7 +35,7 @@ class Cholesky:
     ridge : float
         Added to the diagonal before.
     jitter : float
-        Where the matrix is not positive definite up to rounding, more is added to the diagonal: in steps of ten from
+        Where the matrix is not positive definite up to rounding, more is added to the diagonal: a hundred times more each time, from
         the rounding error of its mean to `jitter` times it. What was added is said by :attr:`added`.
 
     Raises
@@ -44,9 +44,7 @@ class Cholesky:
         That was not enough. The matrix is as it was.
     """
 
-    def __init__(
-        self, matrix: Array, ridge: float = 0.0, progress: Progress = SILENT, *, jitter: float = 1e-4
-    ) -> None:
+    def __init__(self, matrix: Array, ridge: float = 0.0, progress: Progress = SILENT, *, jitter: float = 1e-4) -> None:
         self.blocks = Blocks(matrix)
         self.diagonal: Floats = matrix.diagonal().astype(np.float64)
         """(n,) of the matrix, without the ridge."""
@@ -63,7 +61,7 @@ class Cholesky:
                 matrix[index, index] = self.diagonal + (ridge + self.added)
                 if _factorise(self.blocks, progress):
                     return
-                self.added = step if self.added == 0.0 else self.added * 10.0
+                self.added = step if self.added == 0.0 else self.added * 100.0
                 _restore(matrix, self.diagonal)
                 if self.added > jitter * scale or scale == 0.0:
                     raise NotPositiveError(
@@ -74,6 +72,14 @@ class Cholesky:
             # a cancel, too, leaves the matrix as it was
             _restore(matrix, self.diagonal)
             raise
+
+    @classmethod
+    def of_factor(cls, matrix: Array) -> Cholesky:
+        """A factor that was computed before: the matrix that it left."""
+        made = cls.__new__(cls)
+        made.blocks = Blocks(np.ascontiguousarray(matrix))
+        made.diagonal, made.ridge, made.added = np.full(len(matrix), np.nan), 0.0, 0.0
+        return made
 
     def __len__(self) -> int:
         return self.blocks.n
@@ -152,7 +158,7 @@ class _Clock:
 
 
 def _factorise(blocks: Blocks, progress: Progress) -> bool:
-    """Whether it went well. Panel after panel: the diagonal block, what is below it, and the rest brought up to date."""
+    """Whether it went well. For each panel: its diagonal block, what is below that, and the rest brought up to date."""
     n = blocks.n
     clock, total = _Clock(progress, "Factorising the kernel matrix"), max(float(n) ** 3, 1.0)
     progress(0.0, "Factorising the kernel matrix")

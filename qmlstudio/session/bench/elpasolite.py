@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qmlstudio.chem.elements import SYMBOLS
 from qmlstudio.chem.structures import Species, Structure, Structures
+from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress, slices
 from qmlstudio.representations.base import Array, Features, Layout, Representation, columns_for
 
@@ -51,6 +52,13 @@ class ElpasoliteSites(Representation):
     )
     periodic: ClassVar[Any] = "required"
 
+    exchange: bool = param(
+        True,
+        label="A and B are alike",
+        help="The sites A and B go over into one another when the origin is moved: the lighter element comes first, so "
+        "that both ways to write a crystal have one row.",
+    )
+
     @property
     def invariances(self) -> frozenset[str]:
         """The order of the atoms is that of the sites: it says which is which."""
@@ -87,11 +95,14 @@ class ElpasoliteSites(Representation):
             sites = numbers[:, _FIRST]
             if not np.array_equal(numbers, sites[:, _PATTERN]):
                 raise ValueError("atoms are not in the order A, B, C, C, D, D, D, D, D, D of ABC2D6")
+            if self.exchange:
+                sites[:, :2] = np.sort(sites[:, :2], axis=1)
             array[start:stop] = table[sites].reshape(-1, 8)
         return Features(array, self, species)
 
     def layout(self, structure: Structure, species: Species) -> Layout:
         """A bag for each site."""
-        atoms = ((0,), (0,), (1,), (1,), (2, 3), (2, 3), (4, 5, 6, 7, 8, 9), (4, 5, 6, 7, 8, 9))
+        first, second = (1, 0) if self.exchange and structure.numbers[1] < structure.numbers[0] else (0, 1)
+        atoms = ((first,), (first,), (second,), (second,), (2, 3), (2, 3), (4, 5, 6, 7, 8, 9), (4, 5, 6, 7, 8, 9))
         groups = tuple((site, 2 * k, 2 * k + 2) for k, site in enumerate(_SITES))
         return Layout("bags", (8,), groups=groups, atoms=atoms)

@@ -12,6 +12,8 @@ Floats = NDArray[np.float64]
 
 FARTHEST = 10.0
 """Times the largest training set up to which an extrapolation is told."""
+FLAT = 0.02
+"""Exponents up to which a curve does not fall."""
 _LEAST_SPREAD = 1e-3
 """Relative: what repeats differ by is not believed to be smaller than this."""
 
@@ -161,17 +163,22 @@ def reach(law: PowerLaw | None, goal: float, sizes: ArrayLike, errors: ArrayLike
             return Reach("measured", float(n[0]))
         part = np.log(e[k - 1] / goal) / np.log(e[k - 1] / e[k])
         return Reach("measured", float(n[k - 1] * (n[k] / n[k - 1]) ** part))
-    if law is None or law.b <= 0 or law.c >= goal:
+    if law is None or law.b <= FLAT or law.c >= goal:
         return Reach("never")
-    size = float(((goal - law.c) / law.a) ** (-1.0 / law.b))
-    if size > FARTHEST * law.largest:
+    log_size = float(np.log(law.a / (goal - law.c))) / law.b
+    if log_size > np.log(FARTHEST * law.largest):
         return Reach("far")
+    size = float(np.exp(log_size))
     low, high = _interval(law, goal)
     return Reach("extrapolated", max(size, law.largest), low, high)
 
 
 def band(values: ArrayLike) -> tuple[float, float, float]:
-    """Mean over repeats and its 95 % interval by Student's t; NaN for an interval of a single repeat."""
+    """Mean of errors over repeats with its 95 % interval; NaN for the interval of a single repeat.
+
+    Student's t of the logarithms, since errors are positive and differ by factors: with two or three repeats the
+    interval is wide, as it should be.
+    """
     v = np.asarray(values, dtype=np.float64)
     v = v[np.isfinite(v)]
     if not len(v):
@@ -179,8 +186,11 @@ def band(values: ArrayLike) -> tuple[float, float, float]:
     mean = float(v.mean())
     if len(v) == 1:
         return mean, float("nan"), float("nan")
-    half = _t(len(v) - 1) * float(v.std(ddof=1)) / np.sqrt(len(v))
-    return mean, mean - half, mean + half
+    if (v <= 0).any():
+        half = _t(len(v) - 1) * float(v.std(ddof=1)) / np.sqrt(len(v))
+        return mean, mean - half, mean + half
+    factor = float(np.exp(_t(len(v) - 1) * np.log(v).std(ddof=1) / np.sqrt(len(v))))
+    return mean, mean / factor, mean * factor
 
 
 def bootstrap(errors: ArrayLike, seed: int = 0, draws: int = 1000) -> tuple[float, float]:

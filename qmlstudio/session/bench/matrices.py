@@ -74,7 +74,7 @@ class Matrices:
 
     def _distances(self, kind: str, progress: Progress) -> Array:
         if self._kept is None or self._kept[0] != kind:
-            from qmlstudio.learning.kernels.distances import distance_matrix
+            from qmlstudio.learning.kernels.pairwise import distance_matrix
 
             self._kept = None
             progress(0.0, "Distances")

@@ -4,61 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
-from qmlstudio.learning.evaluation.search import Grid
+from qmlstudio.learning.evaluation.folds import FoldSpec, HoldOut
+from qmlstudio.learning.evaluation.folds import from_dict as folds_from_dict
+from qmlstudio.learning.evaluation.grid import Grid
 from qmlstudio.learning.evaluation.splits import RandomSplit, SplitSpec
 from qmlstudio.learning.evaluation.splits import from_dict as split_from_dict
 from qmlstudio.learning.evaluation.tasks import Task
 from qmlstudio.learning.models.base import ModelSpec
-from qmlstudio.parameters import Parameterised, param
+from qmlstudio.parameters import Parameterised
 from qmlstudio.representations.base import Representation
 from qmlstudio.session.bench.elpasolite import ElpasoliteSites
 
 VERSION = 1
 """Of what is kept on disk: results of another version are computed anew."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choosing(Parameterised):
-    """On how many training structures σ and λ are chosen. No test structure is ever among them."""
-
-    name: ClassVar[str] = "choosing"
-    title: ClassVar[str] = "Choice of hyper-parameters"
-
-    n_fit: int = param(
-        1000,
-        label="Fitted on",
-        low=2,
-        high=100_000,
-        step=100,
-        help="The first so many training structures are fitted with every σ and λ (of smaller sets two thirds).",
-    )
-    n_validate: int = param(
-        500,
-        label="Judged on",
-        low=1,
-        high=100_000,
-        step=100,
-        help="The next so many training structures judge them (of smaller sets one third).",
-    )
-    folds: int = param(
-        1,
-        label="Folds",
-        low=1,
-        high=20,
-        step=1,
-        help="1: fit and judge once; more: each part of the structures judges in turn.",
-    )
-
-    def subset(self, size: int) -> tuple[int, int]:
-        """Of the first structures of a training set of `size`: how many are fitted, and how many there are in all.
-
-        Two thirds and one third where the training set is smaller than what is asked for.
-        """
-        if size >= self.n_fit + self.n_validate:
-            return self.n_fit, self.n_fit + self.n_validate
-        return max(1, 2 * size // 3), size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +58,18 @@ class Series:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`; ValueError for what there is not."""
-        from qmlstudio.learning import models
-
         kind = data["representation"]
         return cls(
             label=str(data["label"]),
             representation=None if kind is None else _representation(kind),
-            model=models.from_dict(data["model"]),
+            model=model_from_dict(data["model"]),
             task=Task.from_dict(data["task"]),
             grid=None if data.get("grid") is None else Grid.from_dict(data["grid"]),
         )
+
+    def chooses(self, grid: Grid) -> bool:
+        """Whether something of the model is chosen on a grid."""
+        return "lambda_" in {p.name for p in self.model.params()} or bool(grid.models)
 
     @property
     def needs(self) -> str:
@@ -144,7 +106,8 @@ class BenchSpec:
         Splits are drawn with the seeds seed, seed + 1, …
     split : SplitSpec
         The test set of a seed is one for all sizes and series.
-    choosing : Choosing
+    folds : FoldSpec
+        How training structures judge σ and λ. No test structure is ever among them.
     grid : Grid
         σ and λ (and more) to choose among, for models that have a kernel.
 
@@ -159,7 +122,7 @@ class BenchSpec:
     repeats: int = 3
     seed: int = 1
     split: SplitSpec = field(default_factory=RandomSplit)
-    choosing: Choosing = field(default_factory=Choosing)
+    folds: FoldSpec = field(default_factory=HoldOut)
     grid: Grid = field(default_factory=Grid)
 
     def __post_init__(self) -> None:
@@ -174,6 +137,8 @@ class BenchSpec:
             raise ValueError(f"two series are called {twice[0]!r}: each needs a label of its own")
         if wrong := [text for text in (s.problem() for s in self.series) if text]:
             raise ValueError(wrong[0])
+        if any(s.grid is not None and s.grid.representations for s in self.series) or self.grid.representations:
+            raise ValueError("parameters of a representation are compared as series of their own")
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -193,7 +158,7 @@ class BenchSpec:
             "repeats": self.repeats,
             "seed": self.seed,
             "split": self.split.to_dict(),
-            "choosing": self.choosing.to_dict(),
+            "folds": self.folds.to_dict(),
             "grid": self.grid.to_dict(),
         }
 
@@ -206,7 +171,7 @@ class BenchSpec:
             repeats=int(data["repeats"]),
             seed=int(data["seed"]),
             split=split_from_dict(data["split"]),
-            choosing=Choosing.from_dict(data["choosing"]),
+            folds=folds_from_dict(data["folds"]),
             grid=Grid.from_dict(data["grid"]),
         )
 
@@ -251,7 +216,9 @@ def _short(item: Parameterised) -> str:
         value = getattr(item, p.name)
         if value != p.default and p.choices:
             changed.append(dict(p.choices).get(value, str(value)))
-    name = item.title if kernel is None else f"{item.title}, {kernel.title}"
+    name = item.title
+    if kernel is not None:
+        name = kernel.title if item.name == "kernel_ridge" else f"{item.title}, {kernel.title}"
     return f"{name} ({', '.join(changed)})" if changed else name
 
 
@@ -267,3 +234,13 @@ def _representation(data: dict[str, Any]) -> Representation:
     if data.get("name") == ElpasoliteSites.name:
         return ElpasoliteSites.from_dict(data)
     return representations.from_dict(data)
+
+
+def model_from_dict(data: dict[str, Any]) -> ModelSpec:
+    """The model that its ``to_dict`` described; ValueError for what there is not."""
+    from qmlstudio.learning import models
+
+    name = str(data.get("name"))
+    if name not in models.REGISTRY:
+        raise ValueError(f"no model is called {name!r}; known: {', '.join(models.REGISTRY)}")
+    return models.REGISTRY[name].from_dict(data)

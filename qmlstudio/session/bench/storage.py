@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,12 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmlstudio.session.bench.results import Point
+from qmlstudio.session.storage import _host, _is_alive
 
 Array = NDArray[Any]
 
 HEAD = "bench.json"
 """The specification and the data set that the folder belongs to."""
 _ENDING = ".part"
+_TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.part")
+_STALE_SECONDS = 7 * 86400.0
+_writing: set[Path] = set()
+"""What this process is writing now."""
 
 
 class Folder:
@@ -36,6 +43,7 @@ class Folder:
         self.path = Path(path)
         for name in ("points", "searches", "features"):
             (self.path / name).mkdir(parents=True, exist_ok=True)
+        self._arrays: set[Path] = set()
 
     def write_head(self, data: dict[str, Any]) -> None:
         """Keep the specification, for people and for opening the folder again."""
@@ -50,7 +58,8 @@ class Folder:
         """The point of that key under its series' label of today; None when it has to be computed."""
         path = self.path / "points" / f"{key}.npz"
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # opened here: NumPy leaves a file open that it cannot read
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in ("test", "truth", "predicted")}
                 known = json.loads(str(file["about"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -86,12 +95,13 @@ class Folder:
             place.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
 
     def array(self, key: str, shape: tuple[int, int], fill: Callable[[Array], None]) -> Array:
-        """(rows, columns) float64, read-only and mapped into memory; `fill` is called when it is not on the disk yet."""
+        """(rows, columns) float64, mapped into memory; `fill` is called when it is not on the disk yet."""
         path = self.path / "features" / f"{key}.npy"
+        self._arrays.add(path)
         with contextlib.suppress(OSError, ValueError, EOFError):
             found = np.load(path, mmap_mode="r", allow_pickle=False)
             if found.shape == shape:
-                return np.asarray(found) if 0 in shape else found
+                return np.asarray(found)
         if 0 in shape:
             empty = np.empty(shape)
             fill(empty)
@@ -104,16 +114,23 @@ class Folder:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
     def forget_arrays(self) -> None:
-        """Remove features: what is still mapped stays readable where the system allows it, and is left otherwise."""
-        for path in (self.path / "features").iterdir():
+        """Remove the features that were asked for: other benches may be using others of the folder."""
+        for path in self._arrays:
+            # what is still mapped stays readable where the system allows it, and is left otherwise
             with contextlib.suppress(OSError):
                 path.unlink()
+        self._arrays.clear()
 
     def remove_leftovers(self) -> None:
-        """Remove what a killed run was writing."""
-        for path in self.path.glob(f"*/*{_ENDING}"):
+        """Remove what killed runs were writing; what living processes write stays."""
+        for path in self.path.glob(f"*/.*{_ENDING}"):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match is None or path in _writing:
+                continue
             with contextlib.suppress(OSError):
-                path.unlink()
+                old = time.time() - path.stat().st_mtime > _STALE_SECONDS
+                if old or (match["host"] == _host() and not _is_alive(int(match["pid"]))):
+                    path.unlink()
 
     @staticmethod
     def _json(path: Path) -> dict[str, Any] | None:
@@ -126,10 +143,12 @@ class Folder:
     @contextlib.contextmanager
     def _replacing(self, goal: Path) -> Iterator[Path]:
         """A place to write to that becomes `goal` in one step once the block has ended well."""
-        temporary = goal.with_name(f".{goal.name}.{os.getpid()}-{secrets.token_hex(4)}{_ENDING}")
+        temporary = goal.with_name(f".{goal.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}{_ENDING}")
+        _writing.add(temporary)
         try:
             yield temporary
             os.replace(temporary, goal)
         finally:
+            _writing.discard(temporary)
             with contextlib.suppress(OSError):
                 temporary.unlink()
