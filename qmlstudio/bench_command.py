@@ -236,7 +236,7 @@ def _own(options: argparse.Namespace, dataset: Dataset, progress: Progress) -> t
     if not asked and (kinds and not chosen):
         asked = [*(["gaussian"] if any(not k.local for k in kinds) else [])]
         asked = [*asked, *(["local_sum"] if any(k.local for k in kinds) else [])]
-    chosen = [models.REGISTRY["kernel_ridge"](kernel=_named(text, kernels.get)) for text in asked] + chosen
+    chosen = [models.KernelRidge(kernel=_named(text, kernels.get)) for text in asked] + chosen
     if not chosen:
         raise ValueError("say what to compare: --representations (with --kernels), or --models")
     tasks = [

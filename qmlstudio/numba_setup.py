@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 VARIABLE = "NUMBA_CACHE_DIR"
-PACKAGES = ("representations", "learning", "widgets")
+PACKAGES = ("representations", "learning", "session", "widgets")
 """Where compiled loops live."""
 LOOPS = ("_loops", "_vectors")
-"""How modules with compiled loops are called in packages inside those."""
+"""How modules with compiled loops are called, but for private ones of the first two packages."""
 KEPT_SECONDS = 30 * 86400.0
 
 
@@ -32,10 +32,10 @@ def cache_folder() -> Path:
     root, state = Path(__file__).resolve().parent, hashlib.blake2b(digest_size=5)
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
-            if package == "widgets" and not path.stem.endswith("_loops"):
-                continue  # holds no loop
-            if path.parent != root / package and not path.stem.endswith(LOOPS):
-                continue  # what packages inside hold beside loops changes too often to compile all again
+            # whatever changes beside the loops is no reason to compile all of them again
+            is_helper = path.stem.startswith("_") and path.parent == root / package and package in PACKAGES[:2]
+            if not (is_helper or path.stem.endswith(LOOPS)):
+                continue
             stat = path.stat()
             name = path.relative_to(root).as_posix()
             state.update(f"{name}:{stat.st_size}:{stat.st_mtime_ns}".encode())

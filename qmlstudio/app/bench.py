@@ -175,11 +175,14 @@ class BenchEngine(QObject):
         """Whether a job is under way or waits."""
         return self.state == "running"
 
-    def start(self) -> None:
-        """Run what is set up, or go on with it: what is on the disk already is not computed again."""
+    def start(self) -> bool:
+        """Run what is set up, or go on with it: what is on the disk already is not computed again.
+
+        Returns whether it is under way now.
+        """
         spec, dataset = self.spec(), self._store.dataset
         if spec is None or dataset is None or self.is_running:
-            return
+            return self.is_running
         if self.result is None or self._key(self.result.spec, dataset) != self._key(spec, dataset):
             self.searches = {}
             self._distances = {}
@@ -212,6 +215,7 @@ class BenchEngine(QObject):
                 priority=-10,
             )
         )
+        return True
 
     def pause(self) -> None:
         """Stop for now: :meth:`start` goes on where it was."""

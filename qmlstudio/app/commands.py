@@ -237,6 +237,12 @@ COMMANDS: tuple[Command, ...] = (
         separator=True,
         tip=_("Fitted models: save, open, apply to the data set"),
     ),
+    Command(
+        id="why",
+        menu="&Learn",
+        text=_("&Why this number?"),
+        tip=_("Which training structures and atoms make the prediction of the active structure, and how far to trust it"),
+    ),
     Command(id="learn_open", menu="&Learn", text=_("O&pen a model…"), tip=_("Read a model's file (.qmlm)")),
     Command(
         id="learn_predict",
@@ -296,6 +302,16 @@ GESTURES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("C, R, X, Y, Z, O", _("centre, reset, along an axis, perspective")),
             ("M", _("keep the measurement")),
             (_("Space, arrows, Home, End, [ ]"), _("play, step (Shift: 10), ends, speed")),
+        ),
+    ),
+    (
+        _("Learning"),
+        (
+            (_("click on a curve's point"), _("its test set: the worst molecules are selected")),
+            (_("drag, wheel, R"), _("move, zoom, show all curves")),
+            (_("arrows, Enter"), _("from point to point, look into one; over the cells of the heat map")),
+            (_("Shift+drag or L on the parity plot"), _("select on the map")),
+            (_("Del, F2"), _("remove, rename a series or a model")),
         ),
     ),
 )

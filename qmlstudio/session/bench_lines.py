@@ -137,7 +137,9 @@ def lines_of(result: BenchResult, target: str, unit: str, metric: str = "mae", g
         else:
             law = curve.law
             texts = tuple(_told(result, series.label, curve, k, unit) for k in range(len(curve.sizes)))
-            tip = "" if goal is None or law is None else f"{goal:.3g} {unit}: {curve.reach(goal).text}"
+            tip = "" if law is None else f"{curve.metric.upper()} ≈ {law.text} {unit}".rstrip()
+            if law is not None and goal is not None:
+                tip += f"\n{goal:.3g} {unit}: {curve.reach(goal).text}"
             lines.append(Line(series.label, place, curve, law, _note(curve, law, goal, unit), texts, tip))
         largest = max(points, key=lambda p: p.size)
         nothing = _deviation(largest, at) if nothing is None else nothing
@@ -194,14 +196,17 @@ def _note(curve: Curve, law: PowerLaw | None, goal: float | None, unit: str) -> 
     if law is None:
         last = curve.mean[np.isfinite(curve.mean)]
         return f"{last[-1]:.4g} {unit}" if len(last) else ""
-    text = law.text if law.b > FLAT else "does not fall"
+    text = "does not fall"
+    if law.b > FLAT:
+        spread = "" if law.b_interval is None else f" ({law.b_interval[0]:.2f}–{law.b_interval[1]:.2f})"
+        text = f"∝ N^−{law.b:.2f}{spread}".replace("(-", "(−")
     if goal is not None and goal > 0:
         found = curve.reach(goal)
         told = {
             "never": "not reached",
             "far": f"N > {round_number(FARTHEST * float(curve.sizes[-1])):,}",
         }.get(found.kind, "" if found.size is None else f"N ≈ {round_number(found.size):,}")
-        text += f"\n{goal:.3g} {unit}: {told}"
+        text += f"\ngoal: {told}"
     return text
 
 
@@ -278,7 +283,7 @@ def _number(word: str) -> int:
         value = float(word[:-1] if times > 1 else word) * times
     except ValueError:
         raise ValueError(f"{word!r} is no number of structures") from None
-    if not value == int(value):
+    if not np.isfinite(value) or value != int(value):
         raise ValueError(f"{word!r} is no whole number of structures")
     return int(value)
 

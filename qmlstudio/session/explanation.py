@@ -204,7 +204,7 @@ def explain(ground: Ground, rows: Rows, index: int, output: int = 0) -> Explanat
         likeness = similar / np.sqrt(own * model.diagonal)
     deviation = None
     if isinstance(model, FittedGaussianProcess):
-        deviation = _deviation(model.deviations_from(similar[None], np.array([own]), threads=1), scale, output)
+        deviation = _deviation(model.deviations_from(similar[None].copy(), np.array([own]), threads=1), scale, output)
     contributions = scale * weighted
     return Explanation(
         ground,

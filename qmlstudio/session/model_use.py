@@ -17,7 +17,7 @@ from qmlstudio.chem.structures import Structures
 from qmlstudio.chem.units import factor
 from qmlstudio.learning.evaluation.splits import SplitContext
 from qmlstudio.learning.evaluation.tasks import Task, Transform
-from qmlstudio.learning.models.base import ModelSpec
+from qmlstudio.learning.models.base import FittedModel, ModelSpec
 from qmlstudio.learning.models.files import SUFFIX, SavedModel, load, save
 from qmlstudio.learning.models.inputs import rows_for
 from qmlstudio.progress import SILENT, Progress
@@ -156,7 +156,9 @@ def to_saved(model: ShelfModel) -> SavedModel:
 
 
 def from_saved(found: SavedModel, path: str = "") -> ShelfModel:
-    """The model of a file; ValueError when the file does not say what the model predicts."""
+    """The model of a file; ValueError for one of forces, or when the file does not say what it predicts."""
+    if not isinstance(found.fitted, FittedModel):
+        raise ValueError(f"{found.title or path} predicts forces: apply it in a script")
     data = dict(found.task)
     units = tuple(str(u) for u in data.pop("units", [data.get("unit", "")]))
     task = Task.from_dict(data)

@@ -96,7 +96,7 @@ def fit(
         rows = Rows.of(representation.compute(some, progress.part(0.1, 0.4), species=species), some)
     transform = target.transform(train)
     kernel = _kernel(spec, representation, task)
-    model_spec = GaussianProcess(kernel=kernel, noise=0.01, seed=spec.seed)
+    model_spec = GaussianProcess(kernel=kernel, noise=0.1, seed=spec.seed)
     learned = rows.take(slice(0, len(train)))
     model = model_spec.fit(learned, transform.apply(train), progress.part(0.4, 0.9), memory_budget=memory_budget)
     said = model.predict(rows.take(slice(len(train), len(chosen))), progress.part(0.9, 1.0))

@@ -112,7 +112,7 @@ def suggest_largest(heavy: Floats) -> int:
     if len(sizes) < 2:
         return int(sizes[0]) if len(sizes) else 1
     reached = np.cumsum(counts)
-    enough = min(200, reached[-1] // 3)
+    enough = min(200, -(-reached[-1] // 3))
     place = min(int(np.searchsorted(reached, enough)), len(sizes) - 2)
     return int(max(sizes[place], 1))
 
@@ -210,7 +210,7 @@ def _learn(
     progress(0.0, label)
     rows = Rows.of(representation.compute(some, progress.part(0.0, 0.3), species=species), some)
     transform = target.transform(train)
-    spec = GaussianProcess(kernel=kernel, noise=0.01, subset=200, steps=20, seed=result.spec.seed)
+    spec = GaussianProcess(kernel=kernel, noise=0.1, subset=200, steps=20, seed=result.spec.seed)
     model = spec.fit(rows.take(slice(0, len(train))), transform.apply(train), progress.part(0.3, 0.8))
     said = model.predict(rows.take(slice(len(train), None)), progress.part(0.8, 1.0))
     errors: Any = (transform.invert(said.values, test) - target.truth(test))[:, 0]

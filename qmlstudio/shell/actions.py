@@ -304,6 +304,9 @@ class Actions(QObject):
 
     # -- learn
 
+    def on_why(self) -> None:
+        self._window.panels.bring_forward("why")
+
     def on_learn_setup(self) -> None:
         self._window.panels.bring_forward("learning")
         self._window.panels.learning.show_setup()

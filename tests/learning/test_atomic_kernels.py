@@ -104,12 +104,18 @@ def test_contribution_of_each_atom() -> None:
     assert np.abs(np.add.reduceat(parts, rows.offsets[:-1]) - truth).max() < 0.25 * np.abs(truth).max()
 
 
-def test_contributions_of_fchl18() -> None:
+def fchl18_rows() -> Rows:
     rng = np.random.default_rng(0)
     numbers = [[8, 1, 1], [6, 1, 1, 1, 1], [6, 8, 1, 1], [7, 6, 1]]
     structures = Structures.from_lists(numbers, [rng.uniform(-1.5, 1.5, size=(len(z), 3)) for z in numbers])
-    rows = Rows.of(FCHL18().compute(structures), structures)
+    return Rows.of(FCHL18().compute(structures), structures)
+
+
+def test_contributions_of_fchl18() -> None:
+    rows = fchl18_rows()
     model = KernelRidge(kernel=FCHL18Kernel(), lambda_=1e-8).fit(rows, np.arange(4.0))
+    again = model.spec.restore(model.arrays(), json.loads(json.dumps(model.facts())), rows.representation)
+    assert np.array_equal(again.predict(rows).values, model.predict(rows).values)
     parts = atom_contributions(model, rows, 2)
     assert parts.sum() == pytest.approx(model.predict(rows).values[2, 0], abs=1e-9)
 
@@ -184,6 +190,12 @@ def test_model_is_restored() -> None:
     assert again == spec
     restored = again.restore(model.arrays(), json.loads(json.dumps(model.facts())))
     assert np.array_equal(restored.predict(new).values, model.predict(new).values)
+    # what atoms of FCHL18 need beside their rows comes back, too
+    rows = fchl18_rows()
+    own = AtomicKernelRidge(kernel=FCHL18Kernel())
+    learnt = own.fit(rows, np.arange(float(len(rows.array))))
+    back = own.restore(learnt.arrays(), json.loads(json.dumps(learnt.facts())), rows.representation)
+    assert np.array_equal(back.predict(rows).values, learnt.predict(rows).values)
 
 
 def test_refusals_and_cancel() -> None:

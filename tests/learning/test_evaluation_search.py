@@ -46,7 +46,8 @@ def split_of(n: int, n_test: int) -> Split:
 
 
 @pytest.mark.parametrize("centre", [True, False])
-def test_the_path_is_that_of_direct_solves(centre: bool) -> None:
+@pytest.mark.parametrize("decomposed", [True, False])
+def test_the_path_is_that_of_direct_solves(centre: bool, decomposed: bool) -> None:
     rows, y = problem()
     both = np.stack([y, y**2], axis=1)
     kernel = Gaussian(sigma=1.5)
@@ -54,7 +55,7 @@ def test_the_path_is_that_of_direct_solves(centre: bool) -> None:
         kernel.matrix(rows.take(slice(0, 60))),
         kernel.matrix(rows.take(slice(60, 80)), rows.take(slice(60))),
     )
-    found = lambda_path(Spectrum.of(inner), across, both[:60], LAMBDAS, centre=centre)
+    found = lambda_path(Spectrum.of(inner) if decomposed else inner, across, both[:60], LAMBDAS, centre=centre)
     mean = both[:60].mean(axis=0) if centre else 0.0
     for k, ridge in enumerate(LAMBDAS):
         direct = across @ solve(inner + ridge * np.eye(60), both[:60] - mean, assume_a="pos") + mean
@@ -80,7 +81,7 @@ def test_leaving_one_out_in_closed_form_is_that_of_n_fits(centre: bool) -> None:
 def test_without_regularisation_the_data_are_met_and_with_all_of_it_the_mean() -> None:
     rows, y = problem(40)
     inner = Gaussian(sigma=1.0).matrix(rows)
-    found = lambda_path(Spectrum.of(inner), inner, y, [1e-12, 1e12])
+    found = lambda_path(inner, inner, y, [1e-12, 1e12])
     assert np.abs(found[0, :, 0] - y).max() < 1e-6
     np.testing.assert_allclose(found[1, :, 0], y.mean(), rtol=1e-9)
 
@@ -101,9 +102,15 @@ def test_the_likelihood_is_that_of_the_normal_distribution() -> None:
 
 def test_a_matrix_that_is_not_positive_definite_gives_no_numbers() -> None:
     matrix = np.array([[1.0, 2.0], [2.0, 1.0]])
-    found = lambda_path(Spectrum.of(matrix), matrix, np.array([1.0, 2.0]), [0.5, 5.0])
-    assert np.isnan(found[0]).all()
-    assert np.isfinite(found[1]).all()
+    for given in (matrix, Spectrum.of(matrix)):
+        found = lambda_path(given, matrix, np.array([1.0, 2.0]), [0.5, 5.0])
+        assert np.isnan(found[0]).all()
+        assert np.isfinite(found[1]).all()
+    with pytest.raises(ValueError, match="not finite"):
+        lambda_path(np.array([[np.nan]]), np.ones((1, 1)), np.ones(1), [1.0])
+    # one structure, and none
+    assert lambda_path(np.ones((1, 1)), np.ones((2, 1)), np.ones(1), [1.0], centre=False).tolist() == [[[0.5], [0.5]]]
+    assert lambda_path(np.zeros((0, 0)), np.zeros((2, 0)), np.zeros(0), [1.0]).shape == (1, 2, 1)
     with pytest.raises(ValueError, match="not finite"):
         Spectrum.of(np.array([[np.nan]]))
 
@@ -316,6 +323,10 @@ def test_values_that_are_missing_are_said() -> None:
     y[split.train_order[3]] = np.nan
     with pytest.raises(ValueError, match="no finite target"):
         search(KernelRidge(), rows, y, Grid(), HoldOut(), train=TrainOnly(split))
+    x = rows.array.copy()
+    x[split.train_order[7], 1] = np.inf
+    with pytest.raises(ValueError, match=f"structure {split.train_order[7] + 1} are not finite"):
+        search(KernelRidge(), Rows(x), y, Grid(), HoldOut(), train=TrainOnly(split))
 
 
 def test_grids() -> None:

@@ -219,6 +219,8 @@ def test_the_rarest_scaffolds_are_the_test() -> None:
     assert tested <= {"c1ccsc1", "O=C1CCC1", "", "not a SMILES"}
     assert len(tested) == 4
     assert any("2 structures have no graph" in note for note in found.notes)
+    with pytest.raises(ValueError, match="no scaffolds"):
+        ScaffoldSplit().draw(context({"smiles": Property(np.array([""] * 9))}, n=9))
 
 
 def test_small_to_large() -> None:

@@ -326,28 +326,65 @@ def test_numbers_that_are_none_are_named(kernel: Kernel, bad: float) -> None:
 def test_numbers_beyond_the_precision_are_named() -> None:
     x = features()
     x[3, 1] = 1e200
-    with pytest.raises(ValueError, match="row 3 .* too large"):
+    with pytest.raises(ValueError, match=r"row 3 .* too large"):
         Gaussian(sigma=1.0).matrix(Rows(x))
     with pytest.raises(ValueError, match="row 3 "):
         Laplacian(sigma=1.0).matrix(Rows(x), dtype=np.float32)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(0, 5), (1, 5), (3, 1), (4, 0), (30, 7)])
-@pytest.mark.parametrize("kind", ["random", "constant", "zero"])
-def test_degenerate(name: str, shape: tuple[int, int], kind: str) -> None:
+def test_degenerate(name: str) -> None:
     kernel, _ = DEFINITIONS[name]
-    x = np.abs(np.random.default_rng(0).standard_normal(shape))
-    x = x if kind == "random" else np.full(shape, 2.5 if kind == "constant" else 0.0)
-    for other in (None, Rows(x[:2].copy())):
-        found = kernel.matrix(Rows(x), other)
-        assert found.shape == (len(x), len(x if other is None else other.array))
-        assert np.isfinite(found).all()
-        if isinstance(kernel, kernels.PairwiseKernel) and kernel.distance_kind is not None and kind != "random":
-            total = sum(kernel.weights) if isinstance(kernel, Sum) else 1.0
-            assert np.array_equal(found, np.full_like(found, total))
-    automatic = Gaussian().fitted(Rows(x))
-    assert np.isfinite(automatic.matrix(Rows(x))).all()
+    is_one = isinstance(kernel, kernels.PairwiseKernel) and kernel.distance_kind is not None
+    for shape in ((0, 5), (1, 5), (3, 1), (4, 0), (30, 7)):
+        random = np.abs(np.random.default_rng(0).standard_normal(shape))
+        for x in (random, np.full(shape, 2.5), np.zeros(shape)):
+            for other in (None, Rows(x[:2].copy())):
+                found = kernel.matrix(Rows(x), other)
+                assert found.shape == (len(x), len(x if other is None else other.array))
+                assert np.isfinite(found).all()
+                if is_one and x is not random:
+                    assert np.array_equal(found, np.ones_like(found))
+            assert np.isfinite(kernel.diagonal(Rows(x))).all()
+            assert list(kernel.blocks(Rows(x))) or not len(x)
+            assert np.isfinite(Gaussian().fitted(Rows(x)).matrix(Rows(x))).all()
+
+
+@pytest.mark.parametrize("kernel", [Gaussian(sigma=30.0), Laplacian(sigma=3000.0)])
+def test_very_long_rows(kernel: Kernel) -> None:
+    x, y = features(140, 16_500), features(3, 16_500, seed=1)
+    d = squares(x, y) / 1800.0 if kernel.name == "gaussian" else city(x, y) / 3000.0
+    assert np.abs(kernel.matrix(Rows(x), Rows(y)) - np.exp(-d)).max() < 1e-12
+
+
+def local_rows(n: int, seed: int) -> Rows:
+    """Structures of one to four atoms of two elements."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 5, n)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    total = int(offsets[-1])
+    return Rows(rng.standard_normal((total, 6)), offsets, rng.choice([1, 6], total).astype(np.uint8), counts)
+
+
+def test_parts_that_compare_atoms() -> None:
+    first, second = kernels.LocalSum(sigma=2.0), kernels.LocalAverage(sigma=1.0)
+    a, b = local_rows(40, 0), local_rows(9, 1)
+    several = Sum(kernels=(first, Product(kernels=(first, second)), Normalised(kernel=first)), weights=(2.0, 1.0, 0.5))
+    assert several.scope == "local"
+    assert not several.is_pairwise
+    assert several.memory(100) == 2 * first.memory(100)
+    own = [first.diagonal(rows) for rows in (a, b)]
+    for other, norms in ((None, np.outer(own[0], own[0])), (b, np.outer(own[0], own[1]))):
+        k, average = first.matrix(a, other), second.matrix(a, other)
+        expected = 2.0 * k + k * average + 0.5 * k / np.sqrt(norms)
+        assert np.abs(several.matrix(a, other) - expected).max() < 1e-12 * np.abs(expected).max()
+    assert np.abs(several.diagonal(a) - several.matrix(a).diagonal()).max() < 1e-12 * np.abs(expected).max()
+    assert np.array_equal(Normalised(kernel=first).matrix(a).diagonal(), np.ones(40))
+    starts = [(start, stop) for start, stop, _ in several.blocks(a, b, block_bytes=8 * 9 * 16)]
+    assert starts == [(0, 16), (16, 32), (32, 40)]
+    assert kernels.from_dict(several.to_dict()) == several
+    with pytest.raises(ValueError, match="compares atoms"):
+        several.matrix(Rows(features()))
 
 
 def test_cancel_and_progress() -> None:

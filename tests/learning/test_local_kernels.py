@@ -87,7 +87,14 @@ def direct(kernel: Any, a: Rows, b: Rows, value: Any) -> np.ndarray:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles and blocks so small that few atoms need many of them."""
-    for name, value in {"TILE": (3, 5), "BLOCK_ATOMS": 14, "MATCH_ATOMS": 12, "PANEL": 4, "SPARSE_ATOMS": 1}.items():
+    for name, value in {
+        "TILE": (3, 5),
+        "BLOCK_ATOMS": 14,
+        "MATCH_ATOMS": 12,
+        "PANEL": 4,
+        "SPARSE_ATOMS": 1,
+        "FEW_ATOMS": 0,
+    }.items():
         monkeypatch.setattr(_local_tiles, name, value)
 
 
@@ -238,6 +245,20 @@ def test_is_positive_semidefinite(kind: Any) -> None:
     for values in inners:
         eigenvalues = np.linalg.eigvalsh(kind(sigma=0.5, **values).matrix(rows))
         assert eigenvalues[0] > -worst * eigenvalues[-1]
+
+
+@pytest.mark.parametrize("kind", SUMS)
+@pytest.mark.parametrize("inner", [name for name, _ in INNER])
+def test_few_atoms_with_many(inner: str, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass over the others' rows gives what blocks do."""
+    few, many = random_rows(3), random_rows(40, seed=1, elements=(1, 8, 16))
+    for match in (True, False):
+        kernel = kind(inner=inner, sigma=0.8, match_elements=match)
+        monkeypatch.setattr(_local_tiles, "FEW_ATOMS", 64)
+        found = kernel.matrix(few, many)
+        monkeypatch.setattr(_local_tiles, "FEW_ATOMS", 0)
+        expected = kernel.matrix(few, many)
+        assert np.abs(found - expected).max() < 1e-13 * expected.max()
 
 
 def test_small_differences_of_large_rows() -> None:

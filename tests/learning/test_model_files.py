@@ -25,6 +25,7 @@ from qmlstudio.learning.models import (
     RandomForest,
 )
 from qmlstudio.learning.models.files import ModelFileError, SavedModel, apply, header, load, save
+from qmlstudio.learning.models.forces import ForceKernelRidge
 from qmlstudio.learning.models.inputs import UnknownElementsError, representation_for, rows_for
 from qmlstudio.progress import Cancelled, Progress
 from qmlstudio.representations import FCHL18, FCHL19, CoulombMatrix
@@ -145,6 +146,19 @@ def test_values_are_told_in_the_tasks_terms() -> None:
     assert model.unit == "eV"
     raw = model.fitted.predict(rows, deviation=True).deviation
     np.testing.assert_allclose(found.deviation, raw * transform.scale * structures.sizes[:, None], rtol=1e-9)
+
+
+def test_models_of_forces(tmp_path: Path) -> None:
+    structures = some(("water",))
+    spec = ForceKernelRidge(representation=CoulombMatrix(permutation="none"), method="covariance")
+    random = np.random.default_rng(0)
+    learnt = spec.fit(structures, random.normal(size=6), random.normal(size=(18, 3)), threads=1)
+    model = SavedModel(fitted=learnt, representation=None, species=structures.species)
+    save(tmp_path / "forces.qmlm", model)
+    read = load(tmp_path / "forces.qmlm")
+    np.testing.assert_allclose(read.apply(structures).values, model.apply(structures).values, rtol=1e-12)
+    with pytest.raises(UnknownElementsError, match="S is"):
+        read.apply(some(("hydrogen sulphide",), 1))
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

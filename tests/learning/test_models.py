@@ -24,6 +24,7 @@ from qmlstudio.learning.models import (
     NearestNeighbors,
     RandomForest,
     TooLargeError,
+    forest,
     plan,
 )
 from qmlstudio.learning.models.cholesky import PANEL, Cholesky, NotPositiveError
@@ -87,17 +88,16 @@ def test_factor_of_an_indefinite_matrix_is_refused_and_restored() -> None:
     np.testing.assert_array_equal(own, 0.5 * (matrix + matrix.T))
 
 
-def test_cancelled_factor_leaves_the_matrix() -> None:
-    matrix = positive(1500)
-    own, calls = matrix.copy(), []
+def test_factor_hears_a_cancel() -> None:
+    calls = []
 
     def stop() -> bool:
         calls.append(0)
         return len(calls) > 3
 
     with pytest.raises(Cancelled):
-        Cholesky(own, 0.1, Progress(is_cancelled=stop))
-    np.testing.assert_allclose(own, matrix, rtol=1e-12, atol=1e-15)
+        Cholesky(positive(1200), 0.1, Progress(is_cancelled=stop))
+    assert len(calls) == 4
 
 
 # -- kernel ridge regression
@@ -274,6 +274,8 @@ def test_descriptions_of_nested_kernels() -> None:
     assert models.from_dict(spec.to_dict()) == spec
     with pytest.raises(ValueError, match="no parameter"):
         models.from_dict(spec.to_dict() | {"sigma": 3})
+    atoms = models.get("atomic_kernel_ridge")()
+    assert models.from_dict(atoms.to_dict()) == atoms
     with pytest.raises(ValueError, match="no model"):
         models.from_dict({"name": "oracle"})
 
@@ -409,7 +411,7 @@ def test_gaussian_process_of_landmarks() -> None:
     landmarks = replace(spec, solver="nystroem", landmarks=120).fit(rows, y).predict(other, deviation=True)
     np.testing.assert_allclose(landmarks.values, exact.values, atol=1e-6)
     np.testing.assert_allclose(landmarks.deviation, exact.deviation, atol=1e-6)
-    with pytest.raises(ValueError, match="no variance"):
+    with pytest.raises(ValueError, match="choose exact or nystroem"):
         replace(spec, solver="pcg").fit(rows, y)
 
 
@@ -558,6 +560,23 @@ def test_forest_is_scikit_learns() -> None:
     np.testing.assert_allclose(found.deviation[:, 0], each.std(axis=0), rtol=1e-6, atol=1e-12)
     both = RandomForest(trees=8).fit(rows, y).predict(other)
     assert both.values.shape == (50, 2)
+
+
+def test_slow_trees_grow_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, y = smooth(40)
+    spec = RandomForest(trees=2)
+    here = spec.fit(rows, y)
+    monkeypatch.setattr(forest, "_SLOW", 0.0)
+    there = spec.fit(rows, y, Progress(is_cancelled=lambda: False))
+    np.testing.assert_array_equal(there.predict(rows).values, here.predict(rows).values)
+
+
+def test_large_linear_models_are_refused() -> None:
+    rows, y = smooth(300, 200)
+    found = plan(LinearRidge(), rows, budget=10_000)
+    assert not found.fits
+    with pytest.raises(TooLargeError, match="smaller representation"):
+        LinearRidge().fit(rows, y, memory_budget=10_000)
 
 
 def test_fingerprints_and_counts_are_made_for_those_who_need_them() -> None:

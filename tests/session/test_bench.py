@@ -234,7 +234,7 @@ def test_updates_tell_points_and_searches(dataset: Dataset, tmp_path: Path) -> N
     assert searches
     assert searches[0].series == "sorted"
     assert all(np.isfinite(u.search.scores).sum() for u in searches if u.search)
-    assert told == sorted(told)
+    assert (np.diff(told) >= -1e-9).all()
     assert told[-1] == 1.0
 
 
@@ -384,7 +384,7 @@ def test_combinations() -> None:
     found, left = combine(kinds, models, [TASK, Task(target="gap")])
     assert len(found) == 8
     assert len({s.label for s in found}) == 8
-    assert len(left) == 3
+    assert len(left) == 2
     assert sum(s.representation is None for s in found) == 2
     same, _ = combine([COULOMB, COULOMB], models[:1], [TASK])
     assert [s.label for s in same] == ["Coulomb matrix", "Coulomb matrix 2"]

@@ -112,7 +112,7 @@ def test_crystals_are_asked_for_where_there_are_none() -> None:
 def test_warm_up_begins_with_what_is_on_screen(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     steps = [step.name for step in warm_up._steps("bag_of_bonds")]
     assert sorted(steps) == sorted(
-        [*REGISTRY, "bonds", "depiction", "drawing", "embedding", "figures", "neighbours", "overlays"]
+        [*REGISTRY, "bonds", "comparison", "depiction", "drawing", "embedding", "figures", "neighbours", "overlays"]
     )
     assert steps.index("bag_of_bonds") < steps.index("embedding") < steps.index("coulomb_matrix")
 

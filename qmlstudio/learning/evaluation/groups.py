@@ -94,10 +94,11 @@ def by_connectivity(structures: Structures, progress: Progress = SILENT) -> Grou
     for start, stop in slices(n, progress, "Looking at the bonds", first=64):
         for low in range(start, stop, _PART):
             high = min(low + _PART, stop)
-            m = high - low
+            m, first, last = high - low, int(offsets[low]), int(offsets[high])
+            # copies: arrays that may not be written to would be compiled for once more
             survey(
-                numbers, positions, offsets[low : high + 1],
-                np.zeros((0, 3, 3)) if cells is None else np.ascontiguousarray(cells[low:high]),
+                np.array(numbers[first:last]), np.array(positions[first:last]), offsets[low : high + 1] - first,
+                np.zeros((0, 3, 3)) if cells is None else np.array(cells[low:high]),
                 radii, most, ~non_metal, usual, 0, m, TOLERANCE, TOLERANCE,
                 np.zeros(m, np.uint64), graphs[low:high], np.zeros(m, np.int32), np.zeros(m),
                 np.zeros((m, 2), np.int32), np.zeros(m), np.zeros(m, np.int32), np.zeros(m),
@@ -155,6 +156,8 @@ def by_scaffold(dataset: Dataset, rows: Ints, progress: Progress = SILENT) -> Gr
     from qmlstudio.chem.substructures import substructures
 
     where, codes, names = substructures(dataset).scaffolds(rows, progress)
+    if len(where) == 0:
+        raise ValueError("no structure has a molecular graph: there are no scaffolds")
     labels = np.full(len(dataset), -1, np.int64)
     labels[where] = codes + 1  # those without rings become 0
     notes: tuple[str, ...] = ()

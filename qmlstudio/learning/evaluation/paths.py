@@ -1,4 +1,4 @@
-"""All regularisations at once: one eigendecomposition of a kernel matrix gives ridge regression for every λ.
+"""All regularisations at once: one decomposition of a kernel matrix gives ridge regression for every λ.
 
 With K = Q diag(w) Qᵀ the weights of any λ are Q (Qᵀy / (w + λ)), so that a path of λ costs little more than one of
 them; the left-out errors and the likelihood follow in closed form (C. Rasmussen, C. Williams, Gaussian Processes for
@@ -20,7 +20,7 @@ from qmlstudio.progress import SILENT, Progress
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-_QUICK = 500
+QUICK = 500
 """Rows up to which a decomposition is not worth a thread of its own."""
 
 
@@ -41,8 +41,15 @@ class Spectrum:
             raise ValueError("the kernel matrix has values that are not finite")
         full = np.asarray(matrix, dtype=np.float64)
         # NumPy's releases the interpreter's lock, SciPy's does not
-        found = attended(lambda: np.linalg.eigh(full), progress if len(full) > _QUICK else SILENT)
+        found = attended(lambda: np.linalg.eigh(full), progress if len(full) > QUICK else SILENT)
         return cls(found[0], found[1])
+
+    def weights(self, targets: Floats, lambdas: Any) -> Floats:
+        """(n, l, t) solutions of (K + λI) α = y for each λ and the columns y of (n, t) targets."""
+        below, n = self.denominators(lambdas), len(targets)
+        inner = (self.vectors.T @ targets)[:, None, :] / below[:, :, None]
+        found: Floats = (self.vectors @ inner.reshape(n, -1)).reshape(inner.shape)
+        return found
 
     def denominators(self, lambdas: Any) -> Floats:
         """(n, l) w + λ; NaN in the columns where K + λI is not positive definite within rounding."""
@@ -79,13 +86,16 @@ def attended(work: Callable[[], Any], progress: Progress) -> Any:
     return found[0]
 
 
-def lambda_path(spectrum: Spectrum, across: Array, targets: Array, lambdas: Any, *, centre: bool = True) -> Floats:
+def lambda_path(
+    matrix: Array | Spectrum, across: Array, targets: Array, lambdas: Any, *, centre: bool = True
+) -> Floats:
     """Predictions of kernel ridge regression for every λ.
 
     Parameters
     ----------
-    spectrum : Spectrum
-        Of the kernel matrix (n, n) of the fitted structures.
+    matrix : (n, n) array, or Spectrum
+        The kernel matrix of the fitted structures. Without a decomposition that is there already it is reduced to
+        three diagonals, which is quicker and as good.
     across : (m, n) array
         Kernel of the structures to predict with the fitted ones.
     targets : (n,) or (n, t) array
@@ -99,12 +109,13 @@ def lambda_path(spectrum: Spectrum, across: Array, targets: Array, lambdas: Any,
     (l, m, t) float64
         NaN for a λ with which the matrix is not positive definite.
     """
+    from qmlstudio.learning.evaluation._tridiagonal import Tridiagonal
+
     y, mean = _centred(targets, centre)
-    below = spectrum.denominators(lambdas)
-    n, t, l = len(y), y.shape[1], below.shape[1]
-    inner = spectrum.vectors.T @ y
-    weights = (inner[:, None, :] / below[:, :, None]).reshape(n, l * t)
-    found = (np.asarray(across) @ spectrum.vectors) @ weights
+    reduced = matrix if isinstance(matrix, Spectrum) else Tridiagonal.of(matrix)
+    weights = reduced.weights(y, np.asarray(lambdas, dtype=np.float64))
+    n, l, t = weights.shape
+    found = np.asarray(across) @ weights.reshape(n, l * t)
     return np.ascontiguousarray(found.reshape(len(across), l, t).transpose(1, 0, 2)) + mean
 
 
@@ -131,8 +142,7 @@ def leave_one_out(spectrum: Spectrum, targets: Array, lambdas: Any, *, centre: b
     q, below = spectrum.vectors, spectrum.denominators(lambdas)
     inverse = (q * q) @ (1.0 / below)
     both = np.concatenate([y, np.ones((n, 1))], axis=1)
-    inner = q.T @ both
-    solved = (q @ (inner[:, None, :] / below[:, :, None]).reshape(n, -1)).reshape(n, below.shape[1], t + 1)
+    solved = spectrum.weights(both, lambdas)
     errors = solved[:, :, :t]
     if centre:
         others = (y.sum(axis=0) - y) / (n - 1)

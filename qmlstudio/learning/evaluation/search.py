@@ -1,7 +1,7 @@
 """The choice of hyper-parameters on training structures.
 
 ``search(spec, rows, targets, grid, HoldOut(), train=TrainOnly(split, 1000))``: the kernels of all σ come from one
-matrix of distances, and all λ of a σ from one eigendecomposition, so that 9 × 9 settings of 1,000 structures take
+matrix of distances, and all λ of a σ from one decomposition, so that 9 × 9 settings of 1,000 structures take
 seconds.
 """
 
@@ -11,6 +11,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from qmlstudio.learning._threads import blas_threads, worthwhile
 from qmlstudio.learning.evaluation.folds import FoldSpec, LeaveOneOut, TrainOnly
 from qmlstudio.learning.evaluation.grid import Grid, SearchResult, Variant, best_index, edge_notes
-from qmlstudio.learning.evaluation.paths import Spectrum, lambda_path, leave_one_out, log_likelihood
+from qmlstudio.learning.evaluation.paths import QUICK, Spectrum, attended, lambda_path, leave_one_out, log_likelihood
 from qmlstudio.learning.evaluation.tasks import Target
 from qmlstudio.learning.kernels.base import Kernel
 from qmlstudio.learning.models.base import ModelSpec
@@ -31,6 +32,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Features = Callable[[dict[str, Any], Ints, Progress], Rows]
 """(parameters of the representation, structures) → their features, in that order."""
+__all__ = ["Grid", "SearchResult", "lambda_path", "leave_one_out", "scaled", "search"]
+
+BLOCK = 1 << 22
+"""Numbers that are looked at together."""
 MOST_BYTES = 2**30
 """Memory that the matrices of all σ may take together, where they come together."""
 
@@ -191,7 +196,7 @@ class _Search:
             )
             self._spent("features", began)
             # one scale for all folds: from training structures, those that judge among them
-            kernels = self._kernels(variant, whole.all)
+            kernels = self._kernels(variant, whole.all, progress)
             for f, (fit, check) in enumerate(self.folds):
                 step = v * len(self.folds) + f
                 judge = _Judge.of(self.grid.metric, self.targets, fit, check)
@@ -241,14 +246,24 @@ class _Search:
             found = self.features(variant.representation, used, progress)
             if len(found) != len(used):
                 raise ValueError(f"{len(found)} rows of features came for {len(used)} structures")
-            return found
-        assert self.rows is not None
-        return self.train.take(self.rows, used)
+        else:
+            assert self.rows is not None
+            found = self.train.take(self.rows, used)
+        step = max(1, BLOCK // max(found.array.shape[1], 1))
+        for start in range(0, len(found.array), step):
+            progress.check()
+            bad = ~np.isfinite(found.array[start : start + step]).all(axis=1)
+            if bad.any():
+                row = start + int(np.argmax(bad))
+                place = row if found.offsets is None else int(np.searchsorted(found.offsets, row, side="right")) - 1
+                raise ValueError(f"the features of structure {int(used[place]) + 1} are not finite: leave it out")
+        return found
 
-    def _kernels(self, variant: Variant, rows: Rows) -> list[Kernel] | None:
+    def _kernels(self, variant: Variant, rows: Rows, progress: Progress) -> list[Kernel] | None:
         if self.kernel is None:
             return None
-        base = variant.model.get("kernel", self.kernel).fitted(rows, self.seed)
+        kernel: Kernel = variant.model.get("kernel", self.kernel)
+        base = attended(lambda: kernel.fitted(rows, self.seed), progress)
         return [scaled(base, float(factor)) for factor in self.factors]
 
     def _fold_closed(
@@ -273,24 +288,22 @@ class _Search:
             if np.isfinite(inner).all():
                 # its threads wait by spinning, and gain nothing for a thousand rows
                 with blas_threads(worthwhile(self.threads, inner.shape)):
-                    spectrum = Spectrum.of(inner, part)
-                    self.scores[f, v, s] = self._path(spectrum, across, judge, ridges, centre)
+                    solved = partial(self._path, inner, across, judge, ridges, centre)
+                    self.scores[f, v, s] = attended(solved, part if len(inner) > QUICK else SILENT)
             self.sigmas[v, s], self.diagonals[v, s] = _scale_of(kernel), diagonal
             self.specs[v, s] = self.spec.with_values(**{**self.variants[v].model, "kernel": kernel})
             self._spent("solve", began)
             self._told(f, v, s, part)
 
-    def _path(
-        self, spectrum: Spectrum, across: Array | None, judge: _Judge, ridges: Floats, centre: bool
-    ) -> list[float]:
+    def _path(self, inner: Array, across: Array | None, judge: _Judge, ridges: Floats, centre: bool) -> list[float]:
         if self.grid.metric == "likelihood":
-            found = -log_likelihood(spectrum, judge.learned, ridges, centre=centre).mean(axis=1)
+            found = -log_likelihood(Spectrum.of(inner), judge.learned, ridges, centre=centre).mean(axis=1)
             return list(found / max(len(judge.fit), 1))
         if self.one_out:
-            errors = leave_one_out(spectrum, judge.learned, ridges, centre=centre)
+            errors = leave_one_out(Spectrum.of(inner), judge.learned, ridges, centre=centre)
             return [judge.score_errors(e) for e in errors]
         assert across is not None
-        predicted = lambda_path(spectrum, across, judge.learned, ridges, centre=centre)
+        predicted = lambda_path(inner, across, judge.learned, ridges, centre=centre)
         return [judge.score(p) for p in predicted]
 
     def _fold_fitted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ Array = NDArray[Any]
 
 _CHUNK = 96
 """Columns of the features at a time: a panel of either side stays in the first cache."""
+_TURNED = 1 << 20
+"""Numbers that are put into panels between two questions whether to go on."""
 
 
 @njit(nogil=True, cache=True)
@@ -109,21 +112,34 @@ def mirror_tile(values: Array, m: int) -> None:
 @njit(nogil=True, cache=True)
 def transpose_tile(values: Array, m: int, k: int, out: Array) -> None:
     """A tile (m · k) turned, (k · m)."""
-    side = 16
-    for top in range(0, m, side):
-        bottom = min(top + side, m)
-        for left in range(0, k, side):
-            for j in range(left, min(left + side, k)):
-                for i in range(top, bottom):
-                    out[j * m + i] = values[i * k + j]
+    whole = m // 8 * 8
+    for top in range(0, whole, 8):
+        for j in range(k):
+            i, o = top * k + j, j * m + top
+            # eight loads before eight stores, which are one of a whole vector
+            a, b, c, d = values[i], values[i + k], values[i + 2 * k], values[i + 3 * k]
+            e, f, g, h = values[i + 4 * k], values[i + 5 * k], values[i + 6 * k], values[i + 7 * k]
+            out[o], out[o + 1], out[o + 2], out[o + 3] = a, b, c, d
+            out[o + 4], out[o + 5], out[o + 6], out[o + 7] = e, f, g, h
+    for top in range(whole, m):
+        for j in range(k):
+            out[j * m + top] = values[top * k + j]
 
 
-def panels_of(rows: Array, panel_width: int) -> Array:
-    """Rows (n, d) side by side in panels (ceil(n / width) · d · width,), the last one filled up with zeros."""
+def panels_of(rows: Array, panel_width: int, check: Callable[[], None]) -> Array:
+    """Rows (n, d) side by side in panels (ceil(n / width) · d · width,), the last one filled up with zeros.
+
+    `check` is called every few milliseconds, and raises where nobody waits any more.
+    """
     n, d = rows.shape
-    whole = n // panel_width
     found = np.zeros((-(-n // panel_width), d, panel_width), dtype=rows.dtype)
-    found[:whole] = rows[: whole * panel_width].reshape(whole, panel_width, d).transpose(0, 2, 1)
-    if whole < len(found):
-        found[whole, :, : n - whole * panel_width] = rows[whole * panel_width :].T
-    return found.ravel()
+    step = max(1, _TURNED // max(d * panel_width, 1))
+    for first in range(0, len(found), step):
+        check()
+        part = rows[first * panel_width : (first + step) * panel_width]
+        whole = len(part) // panel_width
+        cut = part[: whole * panel_width].reshape(whole, panel_width, d)
+        found[first : first + whole] = cut.transpose(0, 2, 1)
+        if whole * panel_width < len(part):
+            found[first + whole, :, : len(part) - whole * panel_width] = part[whole * panel_width :].T
+    return found.reshape(-1)

@@ -20,7 +20,7 @@ from qmlstudio.learning._threads import team, thread_count
 from qmlstudio.learning.kernels import _local_loops as loops
 from qmlstudio.learning.kernels import _match_loops as matching
 from qmlstudio.learning.rows import Rows
-from qmlstudio.progress import Progress
+from qmlstudio.progress import SILENT, Progress
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -45,6 +45,8 @@ PANEL = 2048
 """Rows that are gathered together: bounds the memory where one structure has more atoms than a block."""
 SPARSE_ATOMS = 512
 """Fewer atoms than this on one side are not worth a look at which columns the other side leaves empty."""
+FEW_ATOMS = 64
+"""So few atoms on one side that reading the other side once is all the work there is: it is not sorted then."""
 NEAR = 1e-5
 """Squared distances below this part of the squared norms are made from differences where a root follows."""
 CANCELS = 1e3
@@ -135,7 +137,7 @@ class Side:
     block_atoms : int
     """
 
-    def __init__(self, rows: Rows, match: bool, block_atoms: int) -> None:
+    def __init__(self, rows: Rows, match: bool, block_atoms: int, progress: Progress) -> None:
         if rows.offsets is None:
             raise ValueError("a local kernel needs a row of features for each atom")
         self.array = np.asarray(rows.array)
@@ -148,10 +150,13 @@ class Side:
             self.codes = np.asarray(rows.numbers, dtype=np.int64)
         else:
             self.codes = np.zeros(atoms, dtype=np.int64)
-        self.half_norms = half_norms(self.array)
-        self.owners = np.repeat(np.arange(len(self.counts)), self.counts)
+        self.half_norms = half_norms(self.array, progress)
+        self.owners = owners_of(rows)
         order, keys = self._sorted()
-        self.blocks = [self._block(order[a:b]) for a, b in self._bounds(order, keys, block_atoms)]
+        self.blocks = []
+        for start, stop in self._bounds(order, keys, block_atoms):
+            progress.check()
+            self.blocks.append(self._block(order[start:stop]))
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -204,13 +209,15 @@ class Side:
                 block.there[code] = there
 
 
-def half_norms(array: Array) -> Floats:
-    """Half the squared norm of each row; raises ValueError where a row is not finite."""
+def half_norms(array: Array, progress: Progress, origin: Floats | None = None) -> Floats:
+    """Half the squared norm of each row, of its distance from `origin`; ValueError where a row is not finite."""
     found = np.empty(len(array))
-    step = max(1, 2**22 // max(array.shape[1], 1))
+    step = max(1, 2**21 // max(array.shape[1], 1))
     for start in range(0, len(array), step):
-        part = array[start : start + step]
-        found[start : start + step] = 0.5 * np.einsum("ij,ij->i", part, part, dtype=np.float64)
+        progress.check()
+        part = array[start : start + step] if origin is None else array[start : start + step] - origin
+        part = part.astype(np.float64, copy=False)
+        found[start : start + step] = 0.5 * np.einsum("ij,ij->i", part, part)
     if not np.isfinite(found).all():
         raise ValueError(f"the features of atom {int(np.argmin(np.isfinite(found)))} are not finite")
     return found
@@ -239,14 +246,12 @@ class Pairs:
         match: bool,
         dtype: Any = np.float64,
         block_atoms: int = BLOCK_ATOMS,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> None:
-        if b is not None and a.array.shape[1] != b.array.shape[1]:
-            raise ValueError(f"rows of {a.array.shape[1]} and of {b.array.shape[1]} columns cannot be compared")
         self.inner, self.match, self.dtype = inner, match, np.dtype(dtype)
         self.symmetric = b is None
-        self.a = Side(a, match, block_atoms)
-        self.b = self.a if b is None else Side(b, match, block_atoms)
+        self.a = Side(a, match, block_atoms, progress)
+        self.b = self.a if b is None else Side(b, match, block_atoms, progress)
         self.width = a.array.shape[1]
         self.every = np.arange(self.width, dtype=np.int64)
         self.origin = np.zeros(self.width)
@@ -254,27 +259,23 @@ class Pairs:
         if inner.may_shift and max(self.half_a.max(initial=0.0), self.half_b.max(initial=0.0)) > (
             CANCELS * inner.sigma**2
         ):
-            self._shift()
+            self._shift(progress)
         elif min(len(self.a.array), len(self.b.array)) >= SPARSE_ATOMS:
             for side in {id(self.a): self.a, id(self.b): self.b}.values():
-                side.look_at_columns(progress or Progress())
+                side.look_at_columns(progress)
 
-    def _shift(self) -> None:
+    def _shift(self, progress: Progress) -> None:
         """Subtract the mean: what remains of products of large rows is their difference."""
         total, count = np.zeros(self.width), 0
+        step = max(1, 2**21 // max(self.width, 1))
         for side in (self.a, self.b):
-            total += side.array.sum(axis=0, dtype=np.float64)
+            for start in range(0, len(side.array), step):
+                progress.check()
+                total += side.array[start : start + step].sum(axis=0, dtype=np.float64)
             count += len(side.array)
         self.origin = total / max(count, 1)
-        self.half_a = self._shifted(self.a)
-        self.half_b = self.half_a if self.symmetric else self._shifted(self.b)
-
-    def _shifted(self, side: Side) -> Floats:
-        found = np.empty(len(side.array))
-        step = max(1, 2**20 // max(self.width, 1))
-        for start in range(0, len(found), step):
-            found[start : start + step] = half_norms(side.array[start : start + step] - self.origin)
-        return found
+        self.half_a = half_norms(self.a.array, progress, self.origin)
+        self.half_b = self.half_a if self.symmetric else half_norms(self.b.array, progress, self.origin)
 
     def columns(self, mine: Block, theirs: Block, code: int) -> Integers:
         """Which columns the similarities of two blocks' atoms of an element depend on."""
@@ -381,6 +382,42 @@ def block_sums(
     if upper:
         for part in found:
             part[:] = np.triu(part) + np.triu(part, 1).T
+    return found
+
+
+def owners_of(rows: Rows) -> Integers:
+    """(A,) to which structure each row belongs; raises ValueError for rows of whole structures."""
+    if rows.offsets is None:
+        raise ValueError("a local kernel needs a row of features for each atom")
+    return np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
+
+
+def few_sums(few: Rows, many: Rows, inner: Inner, match: bool, progress: Progress) -> Floats | None:
+    """(n, m) sums over the atoms of a few structures and of many others, in one pass over the latter's rows.
+
+    None where the mean would have to be subtracted: then the general way is taken.
+    """
+    array = np.ascontiguousarray(few.array, dtype=np.float64)
+    half = half_norms(array, progress)
+    owners, others = owners_of(few), owners_of(many)
+    found = np.zeros((len(few), len(many)))
+    step = max(1, 2**18 // max(many.array.shape[1], 1))
+    limit = CANCELS * inner.sigma**2 if inner.may_shift else np.inf
+    if half.max(initial=0.0) > limit:
+        return None
+    for start in range(0, len(others), step):
+        progress(start / len(others))
+        part = np.ascontiguousarray(many.array[start : start + step], dtype=np.float64)
+        halves = half, half_norms(part, progress)
+        if halves[1].max(initial=0.0) > limit:
+            return None
+        tile = np.empty((len(array), len(part)))
+        inner.measure(array, part, halves, tile)
+        inner.similarities(tile, halves, tile)
+        if match and few.numbers is not None and many.numbers is not None:
+            loops.mask_elements(tile, few.numbers.astype(np.int64), many.numbers[start : start + step].astype(np.int64))
+        loops.add_up(tile, owners, others[start : start + step], found)
+    progress(1.0)
     return found
 
 

@@ -128,15 +128,18 @@ PLAIN = 10
 """Iterations before the first of Newton's steps, and after one that did not help (then twice as many, …)."""
 NEWTON_ATOMS = 256
 """Above, a Newton step costs more than the iterations that it spares."""
+LONGEST = 2.0
+"""Change of a scaling's logarithm in one Newton step."""
 STATE = 4
 """What `state` of :func:`entropy_matches` begins with: iterations done, when to step, how long to wait, an error."""
 
 
 @njit(nogil=True, cache=True)
-def newton_step(plan: Array, p: int, q: int, u: Floats, v: Floats, matrix: Floats, work: Floats) -> bool:
+def newton_step(plan: Array, p: int, q: int, u: Floats, v: Floats, matrix: Floats, work: Floats) -> float:
     """One step of Newton's towards the scalings for which the plan's sums are right (Brauer et al., arXiv:1710.06635).
 
-    `matrix` holds q², `work` p + 2 q numbers. False, and nothing is changed, where the equations are singular.
+    `matrix` holds q², `work` p + 2 q numbers. Returns the largest change of the scalings' logarithms that was wanted;
+    a step of more than LONGEST is shortened to it.
     """
     rows, columns, step = work[:p], work[p : p + q], work[p + q : p + 2 * q]
     rows[:] = 0.0
@@ -170,9 +173,8 @@ def newton_step(plan: Array, p: int, q: int, u: Floats, v: Floats, matrix: Float
         total = matrix[t * last + t]
         for r in range(t):
             total -= matrix[t * last + r] ** 2
-        if not total > 1e-14 * columns[t]:
-            return False
-        matrix[t * last + t] = np.sqrt(total)
+        # parts of the plan that hardly touch leave nothing: a long step then, which is shortened below
+        matrix[t * last + t] = np.sqrt(max(total, 1e-12 * columns[t]))
         total = step[t]
         for r in range(t):
             total -= matrix[t * last + r] * step[r]
@@ -192,12 +194,12 @@ def newton_step(plan: Array, p: int, q: int, u: Floats, v: Floats, matrix: Float
         longest = max(longest, abs(rows[k]))
     for t in range(q):
         longest = max(longest, abs(step[t]))
-    shorter = 1.0 / max(longest, 1.0)
+    shorter = LONGEST / max(longest, LONGEST)
     for k in range(p):
         u[k] *= np.exp(rows[k] * shorter)
     for t in range(q):
         v[t] *= np.exp(step[t] * shorter)
-    return True
+    return longest
 
 
 @njit(nogil=True, cache=True)
@@ -278,10 +280,9 @@ def entropy_matches(
             if worst > 0.5 * state[3]:
                 state[1], state[2], state[3] = done + state[2], 2.0 * state[2], np.inf
                 continue
-            state[3] = worst
             atoms -= p * q * q // 4
-            if not newton_step(plan, p, q, u, v, matrix, work):
-                state[1], state[2], state[3] = done + state[2], 2.0 * state[2], np.inf
+            # a shortened step is on its way and need not have made things better
+            state[3] = worst if newton_step(plan, p, q, u, v, matrix, work) < LONGEST else np.inf
         state[0] = 0.0
         found = 0.0
         for k in range(p):

@@ -25,16 +25,16 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 TILE = 256
-"""Rows and columns of a tile: half a megabyte, a whole number of panels in either precision."""
+"""Rows and columns of an ordinary tile: half a megabyte, a whole number of panels in either precision."""
 PANEL_BYTES = 1 << 28
 """Of the rows of one side that are prepared (moved, sorted, turned) at a time."""
 SMALL = 10**7
 """Multiplications up to which starting threads costs more than it gives."""
 _ORIGIN_SAMPLE = 1000
-_BLOCK = 1 << 21
+_BLOCK = 1 << 20
 """Numbers that are prepared between two questions whether to go on."""
-_SLICE = 5 * 10**9
-"""Multiplications in 0.1 s: the first tiles are no more than this."""
+_SLICE = 5 * 10**8
+"""Multiplications in about 0.03 s: what each thread does before the first question whether to go on."""
 
 SOURCES = ("dot", "l2sq", "l1", "w1", "w2sq")
 """What tiles can be made of: products, squared distances, city-block distances, Wasserstein-1 distances and squared
@@ -152,13 +152,17 @@ class Side:
             if self.columns and len(rows) and float(rows.min()) < 0.0:
                 row = self._first + int(np.argmax(rows.min(axis=1) < 0.0))
                 raise ValueError(f"the features of row {row} (counted from 0) are no counts: one is negative")
-            return rows.sum(axis=1, dtype=self.dtype)
+            found: Array = rows.sum(axis=1, dtype=self.dtype)
+            return found
 
         return self.kept("sums", make)
 
     def panels(self, variant: str) -> Array:
         """The rows side by side, as :func:`city_tile` reads them."""
-        return self.kept(f"panels, {variant}", lambda: panels_of(self.rows(variant), width(self.dtype.itemsize)))
+        return self.kept(f"panels, {variant}", lambda: self._make_panels(variant))
+
+    def _make_panels(self, variant: str) -> Array:
+        return panels_of(self.rows(variant), width(self.dtype.itemsize), self._progress.check)
 
     def flat(self, variant: str) -> Array:
         """The rows one after the other."""
@@ -210,7 +214,8 @@ class Tile:
         try:
             flat = self._memory.pop()
         except IndexError:
-            flat = np.empty((TILE + 64) ** 2, self._dtype)
+            # one size for all tiles, and some room for whole panels at the margins
+            flat = np.empty((2 * TILE + 64) ** 2, self._dtype)
         return flat[: m * k].reshape(m, k)
 
     def give_back(self, values: Array) -> None:
@@ -296,6 +301,7 @@ def fill(
     diagonal: Floats | None = None,
     threads: int | None = None,
     message: str = "Kernel matrix",
+    kept: dict[int, Side] | None = None,
 ) -> Array:
     """The values of `source` for all rows of `a` (n, d) with all of `b` (m, d), or among those of `a`, into `out`.
 
@@ -305,6 +311,8 @@ def fill(
         Its precision is that of the arithmetic.
     diagonal : (n,) float64, optional
         Exact values for the diagonal of a symmetric matrix.
+    kept : dict, optional
+        Remembers the prepared rows of `b` between calls with the same one, when they are not too many.
     """
     other = a if b is None else b
     if out.shape != (len(a), len(other)):
@@ -316,6 +324,7 @@ def fill(
     uses = source.uses()
     progress(0.0, message)
     origins = origins_of(other, uses)
+    width_of_tiles = _tile_width(a.shape[1], uses, out.itemsize)
     step = max(TILE, PANEL_BYTES // max(a.shape[1] * out.itemsize, 1) // TILE * TILE)
     rows, columns = _parts(0, len(a), step), _parts(0, len(other), step)
     pairs = [(i, j) for i in range(len(rows)) for j in range(len(columns)) if b is not None or i <= j]
@@ -336,8 +345,10 @@ def fill(
     for done, (i, j) in enumerate(pairs):
         if left is None or left_of != i:
             left, left_of = side(a, rows[i]), i
-        right = left if b is None and i == j else side(other, columns[j])
-        bounds = _bounds(len(left), len(right), left is right)
+        right = left if b is None and i == j else (kept or {}).get(j) or side(other, columns[j])
+        if kept is not None and b is not None and len(columns) == 1:
+            kept[j] = right
+        bounds = _bounds(len(left), len(right), left is right, width_of_tiles)
 
         def work(
             tile_bounds: tuple[int, int, int, int],
@@ -367,7 +378,7 @@ def fill(
                 SERIAL.run(work, bounds[start:stop])
             continue
         # the first slice shall already occupy everybody, but not for long
-        begin = max(workers, min(len(bounds), workers * int(_SLICE // (TILE * TILE * max(a.shape[1], 200)))))
+        begin = max(workers, min(len(bounds), workers * int(_SLICE // (width_of_tiles**2 * max(a.shape[1], 200)))))
         with team(workers) as members:
             for start, stop in slices(len(bounds), part, message, first=begin):
                 members.run(work, bounds[start:stop])
@@ -375,10 +386,21 @@ def fill(
     return out
 
 
+def _tile_width(d: int, uses: Counter[str], itemsize: int) -> int:
+    """Rows and columns of a tile: a whole number of panels."""
+    if d > 1 << 14:
+        # a tile of very long rows would keep a cancel waiting
+        return TILE // (4 if d > 1 << 16 else 2)
+    if "l1" in uses or "w1" in uses:
+        return TILE
+    # products of long rows gain more from larger tiles than what follows loses, and single precision has the room
+    return TILE * (2 + (d >= 512) + (itemsize == 4)) // 2
+
+
 def _parts(low: int, high: int, step: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, high)) for start in range(low, high, step)]
 
 
-def _bounds(n: int, m: int, upper: bool) -> list[tuple[int, int, int, int]]:
-    rows, columns = _parts(0, n, TILE), _parts(0, m, TILE)
+def _bounds(n: int, m: int, upper: bool, step: int) -> list[tuple[int, int, int, int]]:
+    rows, columns = _parts(0, n, step), _parts(0, m, step)
     return [(*row, *column) for row in rows for column in columns if not upper or row <= column]

@@ -91,12 +91,19 @@ class AtomSimilarity(Kernel):
             raise ValueError(f"{self.title}: the width is not known yet; call fitted() with the training rows")
         return Inner(self.inner, float("nan") if self.sigma is None else self.sigma, self.zeta)
 
-    def _pairs(self, a: Rows, b: Rows | None, block_atoms: int, dtype: Any = np.float64) -> Pairs:
-        from qmlstudio.learning.kernels._local_tiles import Pairs
-
+    def _check_both(self, a: Rows, b: Rows | None) -> None:
         for one in (a,) if b is None else (a, b):
             self.check(one)
-        return Pairs(a, b, self.similarity(), self.match_elements, dtype, block_atoms)
+        if b is not None and a.array.shape[1] != b.array.shape[1]:
+            raise ValueError(f"rows of {a.array.shape[1]} and of {b.array.shape[1]} columns cannot be compared")
+
+    def _pairs(
+        self, a: Rows, b: Rows | None, block_atoms: int, dtype: Any = np.float64, progress: Progress = SILENT
+    ) -> Pairs:
+        from qmlstudio.learning.kernels._local_tiles import Pairs
+
+        self._check_both(a, b)
+        return Pairs(a, b, self.similarity(), self.match_elements, dtype, block_atoms, progress)
 
     @abstractmethod
     def _block(self, pairs: Pairs, mine: Block, theirs: Block, diagonal: bool, check: Callable[[], None]) -> Floats:
@@ -121,8 +128,8 @@ class AtomSimilarity(Kernel):
         """See :meth:`Kernel.matrix`. With float32 the products are of single precision, all sums of double."""
         from qmlstudio.learning.kernels._local_tiles import drive, pairs_of_blocks
 
-        pairs = self._pairs(a, b, self._block_atoms, dtype)
-        result = _output(pairs, out, dtype)
+        pairs = self._pairs(a, b, self._block_atoms, dtype, progress)
+        result = new_output((len(pairs.a), len(pairs.b)), out, dtype)
 
         def work(task: tuple[Block, Block], check: Callable[[], None]) -> None:
             mine, theirs = task
@@ -179,8 +186,8 @@ def median_distance(rows: Rows, city_block: bool, match: bool, seed: int = 0) ->
     return float(np.median(values)) if len(values) else 1.0
 
 
-def _output(pairs: Pairs, out: Array | None, dtype: Any) -> Array:
-    shape = len(pairs.a), len(pairs.b)
+def new_output(shape: tuple[int, int], out: Array | None, dtype: Any) -> Array:
+    """An array for a matrix, or `out`, if it has the shape (ValueError if not)."""
     if out is None:
         return np.empty(shape, dtype=dtype)
     if out.shape != shape:

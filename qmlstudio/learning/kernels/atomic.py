@@ -15,6 +15,7 @@ from qmlstudio.learning.kernels.base import BLOCK_BYTES, Kernel
 from qmlstudio.learning.kernels.combined import Normalised, Sum
 from qmlstudio.learning.kernels.local import LocalAverage, LocalSum
 from qmlstudio.learning.models.base import FittedModel, ModelSpec, Prediction, TooLargeError
+from qmlstudio.learning.models.kernel_model import rows_from_arrays, rows_to_arrays
 from qmlstudio.learning.rows import Rows
 from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress
@@ -312,17 +313,9 @@ class AtomicKernelRidge(ModelSpec):
 
         parts = {}
         for key, described in facts["kernels"].items():
-            z, features = int(key), arrays[f"{key}/features"]
-            own = Rows(
-                features,
-                np.arange(len(features) + 1),
-                np.full(len(features), z, dtype=np.uint8),
-                np.ones(len(features), dtype=np.int64),
-                representation,
-            )
-            parts[z] = AtomicPart(
+            parts[int(key)] = AtomicPart(
                 kernels.from_dict(described),
-                own,
+                rows_from_arrays(arrays, representation, key),
                 arrays[f"{key}/weights"],
                 arrays[f"{key}/mean"],
                 arrays[f"{key}/indices"],
@@ -425,8 +418,8 @@ class FittedAtomicModel(FittedModel):
         """Training atoms and weights of each element."""
         found: dict[str, Array] = {}
         for z, part in self.parts.items():
-            found[f"{z}/features"], found[f"{z}/weights"] = np.asarray(part.rows.array), part.weights
-            found[f"{z}/mean"], found[f"{z}/indices"] = part.mean, part.indices
+            found |= rows_to_arrays(part.rows, str(z))
+            found |= {f"{z}/weights": part.weights, f"{z}/mean": part.mean, f"{z}/indices": part.indices}
         return found
 
     def facts(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class _Combined(PairwiseKernel):
     @property
     def is_pairwise(self) -> bool:
         """Whether all parts compare single rows."""
-        return all(isinstance(k, PairwiseKernel) and getattr(k, "is_pairwise", True) for k in self.parts)
+        return all(isinstance(k, PairwiseKernel) and k.is_pairwise for k in self.parts)
 
     @property
     def is_fitted(self) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-_SIGMA = {
+_SIGMA: dict[str, Any] = {
     "label": "σ",
     "low": 1e-30,
     "high": 1e30,
@@ -181,7 +181,9 @@ class Wasserstein(DistanceKernel):
     source: ClassVar[str] = "w1"
     help: ClassVar[str] = "Compares the numbers of two rows as distributions: their order does not matter."
     formula: ClassVar[str] = "exp(−W_p^q / σ);  W_p^p = mean |x₍ₖ₎ − y₍ₖ₎|^p of the sorted rows"
-    reference: ClassVar[str] = "O. Çaylak, A. von Lilienfeld, B. Baumeier, Mach. Learn. Sci. Technol. 1, 03LT01 (2020)"
+    reference: ClassVar[str] = (
+        "O. Çaylak, O. A. von Lilienfeld, B. Baumeier, Mach. Learn.: Sci. Technol. 1, 03LT01 (2020)"
+    )
 
     p: int = param(
         1, label="p", choices=(1, 2), help="Of the distance: 1, mean of the differences; 2, of their squares."
@@ -205,7 +207,7 @@ class Wasserstein(DistanceKernel):
         return Counter((self.distance_kind,))
 
     def _automatic(self, rows: Rows, seed: int) -> float:
-        return median_distance(rows, f"w{self.p}", seed) ** self.q
+        return float(median_distance(rows, f"w{self.p}", seed) ** self.q)
 
     def _evaluate_distances(self, values: Array) -> Array:
         from qmlstudio.learning.kernels._function_loops import exponential

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from qmlstudio.learning.kernels.atom_similarity import AtomSimilarity, inverse_root
+from qmlstudio.learning.kernels.atom_similarity import AtomSimilarity, inverse_root, new_output
 from qmlstudio.learning.kernels.base import Kernel
 from qmlstudio.learning.rows import Rows
 from qmlstudio.parameters import param
@@ -50,10 +50,36 @@ class LocalSum(AtomSimilarity):
         from qmlstudio.learning.kernels._local_tiles import block_sums
 
         upper = pairs.symmetric and mine is theirs
-        return self._scaled(block_sums(pairs, (pairs.inner,), mine, theirs, upper, check)[0], pairs, mine, theirs)
+        values = block_sums(pairs, (pairs.inner,), mine, theirs, upper, check)[0]
+        return self._scaled(values, pairs.a.counts[mine.structures], pairs.b.counts[theirs.structures])
 
-    def _scaled(self, values: Floats, pairs: Pairs, mine: Block, theirs: Block) -> Floats:
+    def _scaled(self, values: Floats, mine: Array, theirs: Array) -> Floats:
+        """The sums (s, t) of structures with these numbers of atoms as the kernel has them; may be changed."""
         return values
+
+    def matrix(
+        self,
+        a: Rows,
+        b: Rows | None = None,
+        progress: Progress = SILENT,
+        *,
+        out: Array | None = None,
+        dtype: Any = np.float64,
+        threads: int | None = None,
+    ) -> Array:
+        """See :meth:`Kernel.matrix`. With float32 the products are of single precision, all sums of double."""
+        from qmlstudio.learning._threads import blas_threads
+        from qmlstudio.learning.kernels._local_tiles import FEW_ATOMS, few_sums
+
+        if b is not None and len(a.array) <= FEW_ATOMS and np.dtype(dtype) == np.float64:
+            self._check_both(a, b)
+            with blas_threads(1):
+                values = few_sums(a, b, self.similarity(), self.match_elements, progress)
+            if values is not None:
+                result = new_output((len(a), len(b)), out, dtype)
+                result[:] = self._scaled(values, _counts(a), _counts(b))
+                return result
+        return super().matrix(a, b, progress, out=out, dtype=dtype, threads=threads)
 
     def series(
         self,
@@ -74,7 +100,7 @@ class LocalSum(AtomSimilarity):
         if self.inner == "dot":
             raise ValueError("the power of the cosine has no width")
         # the narrowest says whether the mean must be subtracted
-        pairs = replace(self, sigma=min(sigmas))._pairs(a, b, self._block_atoms, dtype)
+        pairs = replace(self, sigma=min(sigmas))._pairs(a, b, self._block_atoms, dtype, progress)
         inners = [replace(pairs.inner, sigma=float(sigma)) for sigma in sigmas]
         result = np.empty((len(inners), len(pairs.a), len(pairs.b)), dtype=dtype)
 
@@ -82,7 +108,7 @@ class LocalSum(AtomSimilarity):
             mine, theirs = task
             upper = pairs.symmetric and mine is theirs
             for k, values in enumerate(block_sums(pairs, inners, mine, theirs, upper, check)):
-                scaled = self._scaled(values, pairs, mine, theirs)
+                scaled = self._scaled(values, pairs.a.counts[mine.structures], pairs.b.counts[theirs.structures])
                 result[k][np.ix_(mine.structures, theirs.structures)] = scaled
                 if pairs.symmetric and mine is not theirs:
                     result[k][np.ix_(theirs.structures, mine.structures)] = scaled.T
@@ -107,10 +133,10 @@ class LocalAverage(LocalSum):
         "doi:10.1039/C6CP00415F"
     )
 
-    def _scaled(self, values: Floats, pairs: Pairs, mine: Block, theirs: Block) -> Floats:
+    def _scaled(self, values: Floats, mine: Array, theirs: Array) -> Floats:
         # a structure without atoms has a sum of 0
-        values /= np.maximum(pairs.a.counts[mine.structures], 1)[:, None]
-        values /= np.maximum(pairs.b.counts[theirs.structures], 1)
+        values /= np.maximum(mine, 1)[:, None]
+        values /= np.maximum(theirs, 1)
         return values
 
 
@@ -356,3 +382,8 @@ class FCHL18Kernel(Kernel):
     def diagonal(self, a: Rows) -> Floats:
         """See :meth:`Kernel.diagonal`."""
         return np.array([self.matrix(a.take(slice(i, i + 1)), threads=1)[0, 0] for i in range(len(a))])
+
+
+def _counts(rows: Rows) -> Array:
+    """(n,) atoms of each structure."""
+    return np.zeros(0) if rows.offsets is None else np.diff(rows.offsets)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qmlstudio.learning.kernels.base import Kernel
+from qmlstudio.learning.kernels.base import BLOCK_BYTES, Kernel
 from qmlstudio.learning.rows import Rows
 from qmlstudio.progress import SILENT, Progress
 
@@ -37,6 +38,11 @@ class PairwiseKernel(Kernel):
     def distance_kind(self) -> str | None:
         """The distance that :meth:`from_distances` takes; None where the kernel is no function of one alone."""
         return None
+
+    @property
+    def is_pairwise(self) -> bool:
+        """Whether its matrix is made tile by tile; False where parts of it compare atoms."""
+        return True
 
     def scaled(self, factor: float) -> Self:
         """The kernel with all its length scales multiplied; ValueError while one is unknown."""
@@ -77,6 +83,37 @@ class PairwiseKernel(Kernel):
         diagonal = self.diagonal(a) if b is None else None
         other = None if b is None else b.array
         return fill(self, a.array, other, out, progress, diagonal=diagonal, threads=threads)
+
+    def blocks(
+        self,
+        a: Rows,
+        b: Rows | None = None,
+        progress: Progress = SILENT,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+        dtype: Any = np.float64,
+        threads: int | None = None,
+    ) -> Iterator[tuple[int, int, Array]]:
+        """See :meth:`Kernel.blocks`. The rows of `b` are prepared once for all blocks."""
+        from qmlstudio.learning.kernels._tiles import fill
+
+        if not self.is_pairwise:
+            yield from super().blocks(a, b, progress, block_bytes=block_bytes, dtype=dtype, threads=threads)
+            return
+        self._check_fitted()
+        other = a if b is None else b
+        self.check(a)
+        self.check(other)
+        n, m = len(a), len(other)
+        step = max(1, int(block_bytes // max(m * np.dtype(dtype).itemsize, 1)))
+        buffer = np.empty((min(step, n), m), dtype=dtype)
+        kept: dict[int, Side] = {}
+        for start in range(0, n, step):
+            stop = min(start + step, n)
+            block = buffer[: stop - start]
+            part = progress.part(start / n, stop / n)
+            fill(self, a.array[start:stop], other.array, block, part, threads=threads, kept=kept)
+            yield start, stop, block
 
     def diagonal(self, a: Rows) -> Floats:
         """See :meth:`Kernel.diagonal`."""

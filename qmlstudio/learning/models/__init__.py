@@ -33,7 +33,12 @@ REGISTRY: dict[str, type[ModelSpec]] = {
 
 
 def get(name: str) -> type[ModelSpec]:
-    """The class registered under `name`; ValueError if unknown."""
+    """The class registered under `name`, or the one for atoms' properties; ValueError if unknown."""
+    if name == "atomic_kernel_ridge":
+        # learns from atoms: files know it, menus of models of structures do not
+        from qmlstudio.learning.kernels.atomic import AtomicKernelRidge
+
+        return AtomicKernelRidge
     if name not in REGISTRY:
         raise ValueError(f"no model {name!r}: choose from {', '.join(REGISTRY)}")
     return REGISTRY[name]

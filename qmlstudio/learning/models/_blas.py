@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-_CHARACTERS = {"potrf": 1, "syrk": 2, "gemm": 2, "trsm": 4}
+_CHARACTERS = {"potrf": 1, "sytrd": 1, "syrk": 2, "gemm": 2, "ormtr": 3, "trsm": 4}
 """How many of a routine's arguments are letters."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmlstudio.learning._threads import Team
-from qmlstudio.learning.models._force_rows import Block
+from qmlstudio.learning.models._force_rows import Block, quiet
 from qmlstudio.progress import Progress
 
 Floats = NDArray[np.float64]
@@ -49,11 +49,10 @@ def covariance(
     size = e + (components if forces else 0)
     out = np.zeros((size, size))
     force_start = e
-    quiet = Progress(is_cancelled=lambda: progress.check() is not None)
     for mine in blocks(progress):
         other_start = e
         # what the block shares with those before it, whose gradients are made again, and with itself
-        others = blocks(quiet) if mine.start else iter(())
+        others = blocks(quiet(progress)) if mine.start else iter(())
         for theirs in others:
             _fill(out, mine, theirs, kind, sigma, energies, forces, (force_start, other_start), team)
             other_start += int(theirs.forces[-1])

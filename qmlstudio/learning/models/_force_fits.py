@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qmlstudio.chem.structures import Species, Structures
 from qmlstudio.learning._threads import Team, blas_threads
-from qmlstudio.learning.models._force_rows import Basis, Block, blocks_of, design, padded
+from qmlstudio.learning.models._force_rows import Basis, Block, blocks_of, design, padded, quiet
 from qmlstudio.progress import Progress
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Offset:
         if energies is None:
             return cls(numbers, np.zeros(len(numbers)))
         counts = _counts(structures, numbers)
-        return cls(numbers, np.linalg.lstsq(counts, energies, rcond=None)[0])
+        return cls(numbers, np.asarray(np.linalg.lstsq(counts, energies, rcond=None)[0], dtype=np.float64))
 
     def __call__(self, structures: Structures) -> Floats:
         """(n,)"""
@@ -122,7 +122,7 @@ def basis_fit(
         seconds["kernel"] += time.perf_counter() - clock
         clock = time.perf_counter()
         with blas_threads(members.threads):
-            triangle.add(rows, Progress(is_cancelled=lambda: progress.check() is not None))
+            triangle.add(rows, quiet(progress))
         seconds["solve"] += time.perf_counter() - clock
         clock = time.perf_counter()
     last = progress.part(0.9, 1.0)

@@ -31,6 +31,16 @@ _TILE_VALUES = 1 << 18
 """Weights of a tile: with the gradients that they are multiplied by they fit the second cache."""
 
 
+def quiet(progress: Progress) -> Progress:
+    """Reports nothing, and is cancelled with another one."""
+
+    def is_cancelled() -> bool:
+        progress.check()
+        return False
+
+    return Progress(is_cancelled=is_cancelled if progress.can_cancel else None)
+
+
 def padded(array: Any) -> Floats:
     """(n, width) float64 rows filled up with zeros to whole vectors."""
     n, d = array.shape
@@ -84,7 +94,7 @@ class Block:
         if self.gradients is None:
             raise ValueError("the block has no gradients")
         block = self.gradients.of(index)
-        return block.reshape(len(block), -1, self.gradients.columns)
+        return block.reshape(len(block), 3 * block.shape[1], self.gradients.columns)
 
 
 def blocks_of(

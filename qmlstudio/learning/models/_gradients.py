@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from qmlstudio.progress import SILENT, Progress
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
+_PIECE = 500_000_000
+"""Multiplications that take some 20 ms."""
+Result = TypeVar("Result")
 Product = Callable[[Floats, Progress], Floats]
 """Rows (t, n) → rows times a symmetric matrix."""
 
@@ -35,19 +40,27 @@ class LowRank:
     weights: Floats
 
     @classmethod
-    def of(cls, factor: Floats, ridge: float) -> LowRank:
-        """From K ≈ factorᵀ factor, (r, n)."""
-        from scipy.linalg import qr
-
-        if not len(factor):
-            return cls(np.empty_like(factor), np.empty(0))
-        directions, triangle = qr(factor.T, mode="economic", check_finite=False)
-        left, singular, _ = np.linalg.svd(triangle)
-        values = singular**2
-        vectors = np.ascontiguousarray((directions @ left).T)
+    def of(cls, factor: Floats, ridge: float, progress: Progress = SILENT) -> LowRank:
+        """From K ≈ factorᵀ factor, (r, n), whose place the vectors take."""
+        r, n = factor.shape
+        step = max(1, _PIECE // max(r * r, 1))
+        gram = np.zeros((r, r))
+        for start in range(0, n, step):
+            part = factor[:, start : start + step]
+            gram += part @ part.T
+            progress(0.4 * start / n, "Preconditioner")
+        values, turned = patiently(np.linalg.eigh, gram, progress=progress.part(0.4, 0.6))
+        kept = values > 1e-13 * values[-1] if r else np.zeros(0, dtype=bool)
+        values = values[kept]
+        turned = np.ascontiguousarray((turned[:, kept] / np.sqrt(values)).T)
+        for start in range(0, n, step):
+            factor[: len(values), start : start + step] = turned @ factor[:, start : start + step]
+            progress(0.6 + 0.4 * start / n, "Preconditioner")
+        if not len(values):
+            return cls(factor[:0], values)
         # where neither is there, nothing needs to be damped
-        weights = (values[-1] + ridge) / np.maximum(values + ridge, np.finfo(float).tiny) - 1.0
-        return cls(vectors, weights)
+        weights = (values[0] + ridge) / np.maximum(values + ridge, np.finfo(float).tiny) - 1.0
+        return cls(factor[: len(values)], weights)
 
     def __call__(self, right: Floats) -> Floats:
         """P⁻¹ times the rows (t, n)."""
@@ -69,6 +82,22 @@ class Solved:
     weights: Floats
     iterations: int
     residual: float
+
+
+def patiently(work: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
+    """``work(*arguments)`` of a library that cannot be stopped: after a cancel it ends by itself, unheard.
+
+    For what takes a few seconds at most and releases the interpreter's lock.
+    """
+    with ExitStack() as stack:
+        pool = ThreadPoolExecutor(1, "learning")
+        stack.callback(pool.shutdown, wait=False)
+        answer = pool.submit(work, *arguments)
+        while True:
+            try:
+                return answer.result(timeout=0.05)
+            except TimeoutError:
+                progress.check()
 
 
 def solve(

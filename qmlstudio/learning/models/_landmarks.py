@@ -80,7 +80,11 @@ def pivoted_factor(
         count = min(_BLOCK, len(factor) - done, len(likely))
         pivots = np.sort(random.choice(likely, count, replace=False, p=left[likely] / left[likely].sum()))
         block = kernel.matrix(rows.take(pivots), rows, threads=threads)
-        block -= factor[:done, pivots].T @ factor[:done]
+        known = np.ascontiguousarray(factor[:done, pivots].T)
+        step = max(1, 1_000_000_000 // max(count * done, 1))
+        for start in range(0, n, step):
+            progress.check()
+            block[:, start : start + step] -= known @ factor[:done, start : start + step]
         core = block[:, pivots]
         core = 0.5 * (core + core.T)
         # pivots of one block may be alike: the smallest shift that makes it positive

@@ -85,14 +85,15 @@ def exact(spec: KernelModel, rows: Rows, targets: Floats, progress: Progress, th
             solution.weights[:] = factor.solve(targets, rest).T
         else:
             # the factor is a preconditioner for the matrix of which it is a rounded one
-            found = _gradients.solve(
-                lambda rows, _: factor.times(rows) + spec.ridge * rows,
-                targets,
-                lambda rows: factor.solve(rows, SILENT).astype(np.float64),
-                min(spec.tolerance, 1e-10),
-                100,
-                rest,
-            )
+            with blas_threads(1):
+                found = _gradients.solve(
+                    lambda rows, _: factor.times(rows, rest) + spec.ridge * rows,
+                    targets,
+                    lambda rows: factor.solve(rows, _only_asking(rest)).astype(np.float64),
+                    min(spec.tolerance, 1e-10),
+                    100,
+                    rest,
+                )
             solution.weights[:] = found.weights.T
             if found.residual > spec.tolerance:
                 solution.notes.append(f"single precision: the residual stays at {found.residual:.1e} of the values")
@@ -108,8 +109,8 @@ def iterative(spec: KernelModel, rows: Rows, targets: Floats, progress: Progress
     diagonal = kernel.diagonal(rows)
     solution = Solution(np.empty((n, len(targets))), rows, diagonal)
     with _timed(solution, "preconditioner"):
-        factor, _ = pivoted_factor(kernel, rows, spec.landmarks, spec.seed, progress.part(0.0, 0.15), threads)
-        precondition = _gradients.LowRank.of(factor, spec.ridge)
+        factor, _ = pivoted_factor(kernel, rows, spec.landmarks, spec.seed, progress.part(0.0, 0.1), threads)
+        precondition = _gradients.LowRank.of(factor, spec.ridge, progress.part(0.1, 0.15))
         del factor
     with _matrix(spec, rows, solution, progress.part(0.15, 0.5), threads) as matrix, _timed(solution, "solve"):
 
@@ -126,9 +127,11 @@ def iterative(spec: KernelModel, rows: Rows, targets: Floats, progress: Progress
                 found[:, start:stop] += vectors @ block.T
             return found
 
-        result = _gradients.solve(
-            product, targets, precondition, spec.tolerance, spec.max_iterations, progress.part(0.5, 1.0)
-        )
+        # reading the matrix takes the time, not reckoning: BLAS's threads would only wait for each other
+        with blas_threads(1):
+            result = _gradients.solve(
+                product, targets, precondition, spec.tolerance, spec.max_iterations, progress.part(0.5, 1.0)
+            )
     solution.weights[:] = result.weights.T
     solution.notes.append(f"{result.iterations} steps of conjugate gradients, residual {result.residual:.1e}")
     if result.residual > spec.tolerance:
@@ -207,6 +210,16 @@ def nystroem(spec: KernelModel, rows: Rows, targets: Floats, progress: Progress,
     if m < n:
         solution.notes.append(f"approximation by {m:,} landmarks of {n:,} structures")
     return solution
+
+
+def _only_asking(progress: Progress) -> Progress:
+    """A progress that hears a cancel but reports nothing."""
+
+    def asked() -> bool:
+        progress.check()
+        return False
+
+    return Progress(is_cancelled=asked)
 
 
 @contextmanager

@@ -72,6 +72,10 @@ class ModelSpec(Parameterised):
             Targets that are not finite or do not fit the rows; rows that the kernel cannot compare.
         """
 
+    def memory(self, rows: Rows) -> int:
+        """Bytes that a fit takes beside the features, or about as many."""
+        return int(rows.array.nbytes)
+
     def restore(self, arrays: dict[str, Array], facts: dict[str, Any], representation: Any = None) -> FittedModel:
         """The fitted model again of which :meth:`FittedModel.arrays` and :meth:`FittedModel.facts` were kept.
 

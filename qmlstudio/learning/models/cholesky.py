@@ -35,13 +35,15 @@ class Cholesky:
     ridge : float
         Added to the diagonal before.
     jitter : float
-        Where the matrix is not positive definite up to rounding, more is added to the diagonal: a hundred times more each time, from
-        the rounding error of its mean to `jitter` times it. What was added is said by :attr:`added`.
+        Where the matrix is not positive definite up to rounding, more is added to the diagonal: from the rounding error
+        of its mean to `jitter` times it, a hundred times more in each step. What was added is said by :attr:`added`.
 
     Raises
     ------
     NotPositiveError
         That was not enough. The matrix is as it was.
+    Cancelled
+        At once: the matrix is then neither itself nor a factor.
     """
 
     def __init__(self, matrix: Array, ridge: float = 0.0, progress: Progress = SILENT, *, jitter: float = 1e-4) -> None:
@@ -56,22 +58,17 @@ class Cholesky:
             raise ValueError("the matrix has values that are not finite")
         step = float(np.finfo(matrix.dtype).eps) * scale * 10.0
         index = np.arange(len(matrix))
-        try:
-            while True:
-                matrix[index, index] = self.diagonal + (ridge + self.added)
-                if _factorise(self.blocks, progress):
-                    return
-                self.added = step if self.added == 0.0 else self.added * 100.0
-                _restore(matrix, self.diagonal)
-                if self.added > jitter * scale or scale == 0.0:
-                    raise NotPositiveError(
-                        f"the kernel matrix is not positive definite: {jitter:g} of its diagonal did not mend it; "
-                        "take a larger λ or another kernel"
-                    )
-        except BaseException:
-            # a cancel, too, leaves the matrix as it was
+        while True:
+            matrix[index, index] = self.diagonal + (ridge + self.added)
+            if _factorise(self.blocks, progress):
+                return
+            self.added = step if self.added == 0.0 else self.added * 100.0
             _restore(matrix, self.diagonal)
-            raise
+            if self.added > jitter * scale or scale == 0.0:
+                raise NotPositiveError(
+                    f"the kernel matrix is not positive definite: {jitter:g} of its diagonal did not mend it; "
+                    "take a larger λ or another kernel"
+                )
 
     @classmethod
     def of_factor(cls, matrix: Array) -> Cholesky:
@@ -130,12 +127,13 @@ class Cholesky:
         clock(1.0)
         return found
 
-    def times(self, vectors: Array) -> Floats:
+    def times(self, vectors: Array, progress: Progress = SILENT) -> Floats:
         """(t, n) the matrix without ridge and jitter, from the triangle that was left, times the rows (t, n)."""
         matrix, n = self.blocks.matrix, self.blocks.n
         found = vectors * self.diagonal
         for start in range(0, n, _TILE):
             stop = min(start + _TILE, n)
+            progress.check()
             strip = np.asarray(matrix[start:stop, :stop], dtype=np.float64)
             own = np.tril(strip[:, start:], -1)
             found[:, start:stop] += vectors[:, :start] @ strip[:, :start].T

@@ -9,7 +9,7 @@ import secrets
 import zipfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,12 @@ from qmlstudio.chem.errors import DataError, Problem
 from qmlstudio.chem.structures import Species, Structures
 from qmlstudio.learning.kernels.base import Kernel
 from qmlstudio.learning.models.base import Array, FittedModel, Prediction
-from qmlstudio.learning.models.inputs import rows_for
+from qmlstudio.learning.models.inputs import check_elements, rows_for
 from qmlstudio.progress import SILENT, Cancelled, Progress
 from qmlstudio.representations.base import Representation
+
+if TYPE_CHECKING:
+    from qmlstudio.learning.models.forces import FittedForces
 
 FORMAT = "qmlstudio-model"
 VERSION = 1
@@ -44,9 +47,9 @@ class SavedModel:
 
     Attributes
     ----------
-    fitted : FittedModel
+    fitted : FittedModel, or FittedForces
     representation : Representation or None
-        Of the features; None for models that need none.
+        Of the features; None for models that need none, or have their own (those of forces).
     species : Species
         Of the training set's data set: fixes the columns, and which elements are known.
     title : str
@@ -64,7 +67,7 @@ class SavedModel:
         Of the libraries that were used.
     """
 
-    fitted: FittedModel
+    fitted: FittedModel | FittedForces
     representation: Representation | None
     species: Species
     title: str = ""
@@ -108,6 +111,9 @@ class SavedModel:
         if any(names) and baseline is None:
             wanted = ", ".join(name for name in names if name)
             raise ValueError(f"this model predicts the difference to {wanted}: the baseline's values are needed")
+        if not isinstance(self.fitted, FittedModel):
+            check_elements(structures, self.species)
+            return self._told(self.fitted.predict(structures, progress, threads=threads), structures, baseline)
         spec = self.fitted.spec
         rows = rows_for(spec, structures, self.representation, self.species, progress.part(0.0, 0.5), threads=threads)
         found = self.fitted.predict(rows, progress.part(0.5, 1.0), deviation=deviation, threads=threads)
@@ -228,6 +234,7 @@ def load(path: str | os.PathLike[str], progress: Progress = SILENT) -> SavedMode
     """
     from qmlstudio import representations
     from qmlstudio.learning import models
+    from qmlstudio.learning.models.forces import ForceKernelRidge
 
     try:
         with open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
@@ -250,10 +257,11 @@ def load(path: str | os.PathLike[str], progress: Progress = SILENT) -> SavedMode
             representation = representations.from_dict(head["representation"])
         species = head["species"]
         known = Species(tuple(species["numbers"]), tuple(species["counts"]), int(species["n_max"]))
-        spec = models.from_dict(head["spec"])
+        spec: Any = ForceKernelRidge if head["spec"].get("name") == ForceKernelRidge.name else models
+        spec = spec.from_dict(head["spec"])
         if f"{_GEOMETRIES}/numbers" in arrays:
             arrays = _with_features(arrays, spec, representation, known, progress.part(0.7, 1.0))
-        fitted = spec.restore(arrays, head["facts"], representation)
+        fitted = _restored(spec, arrays, head["facts"], representation)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(path, f"this program cannot use it: {error}", "update QML Studio") from error
     return SavedModel(
@@ -324,6 +332,17 @@ def _with_features(
     rows = rows_for(spec, structures, representation, species, progress)
     rest = {k: v for k, v in arrays.items() if not k.startswith(f"{_GEOMETRIES}/")}
     return rest | rows_to_arrays(rows)
+
+
+def _restored(
+    spec: Any, arrays: dict[str, Array], facts: dict[str, Any], representation: Representation | None
+) -> FittedModel | FittedForces:
+    from qmlstudio.learning.models.forces import FittedForces, ForceKernelRidge
+
+    if isinstance(spec, ForceKernelRidge):
+        return FittedForces.restore(spec, arrays, facts)
+    found: FittedModel = spec.restore(arrays, facts, representation)
+    return found
 
 
 def _versions() -> dict[str, str]:

@@ -27,6 +27,9 @@ NET_FORCE = 0.05
 NEAR = 0.1
 """Root mean square displacement in Å up to which two geometries' mean force gives their difference of energies."""
 _LEAST = 0.5
+_LEAST_FORCES = 0.2
+_MAGNITUDE = 4.0
+_GRADIENTS = "The forces have the wrong sign: they are gradients of the energy. Multiply them by −1"
 _SAMPLE = 2000
 _PAIRS = 200
 _CANDIDATES = 4_000_000
@@ -131,7 +134,11 @@ def check_by_learning(
     seed: int = 0,
     threads: int | None = None,
 ) -> LabelCheck:
-    """Learn from the forces of some structures alone, and compare what follows for the energies of others.
+    """Learn from one kind of labels of some structures, and compare what follows for the other kind of others.
+
+    Of a single composition forces are learned, and the energies that follow are compared. Otherwise forces cannot tell
+    one molecule's energy from another's: energies are learned, and what follows for the forces shows their sign and
+    the order of their magnitude.
 
     Parameters
     ----------
@@ -147,18 +154,45 @@ def check_by_learning(
     order = np.random.default_rng(seed).permutation(count)
     train, test = min(n_train, count - count // 3), min(n_test, count // 3)
     first, second = np.sort(order[:train]), np.sort(order[train : train + test])
-    atoms = np.concatenate([np.arange(structures.offsets[k], structures.offsets[k + 1]) for k in first])
-    known = set(np.unique(structures.numbers[atoms]).tolist())
+    taken = structures.take(first)
+    known = set(taken.species.numbers)
     # elements that are not learned cannot be predicted
     fits = [k for k in second if known.issuperset(structures[int(k)].numbers.tolist())]
     second = np.array(fits, dtype=np.int64)
-    model = spec.with_values(learn="forces").fit(
-        structures.take(first), y[first], f[atoms], progress.part(0.0, 0.8), threads=threads
-    )
     kept = structures.take(second)
-    found = model.predict(kept, progress.part(0.8, 1.0), threads=threads).values[:, 0]
-    # forces say nothing of what depends on the composition alone
+    is_one = len(set(taken.formulas())) == 1
+    learner = spec.with_values(learn="forces" if is_one else "energies")
+    model = learner.fit(taken, y[first], f[_atoms(structures, first)], progress.part(0.0, 0.8), threads=threads)
+    rest = progress.part(0.8, 1.0)
+    if not is_one:
+        return _compared(model.predict_forces(kept, rest, threads=threads), f[_atoms(structures, second)], len(second))
+    found = model.predict(kept, rest, threads=threads).values[:, 0]
     return check_prediction(*(part - Offset.of(kept, part)(kept) for part in (found, y[second])))
+
+
+def _atoms(structures: Structures, chosen: Array) -> Array:
+    """Places of the atoms of some structures."""
+    ranges = [np.arange(structures.offsets[k], structures.offsets[k + 1]) for k in chosen]
+    return np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.int64)
+
+
+def _compared(predicted: Floats, reference: Floats, count: int) -> LabelCheck:
+    """The verdict on forces, from those that a model of energies predicts."""
+    norms = float(np.linalg.norm(predicted)), float(np.linalg.norm(reference))
+    if count < 3 or min(norms) == 0.0:
+        return LabelCheck("unknown", f"Nothing to compare: {count} structures.", float("nan"), float("nan"), count)
+    product = float((predicted * reference).sum())
+    correlation, slope = product / (norms[0] * norms[1]), product / norms[1] ** 2
+    facts = f" (correlation {correlation:.3f}, slope {slope:.3f}, {count:,} structures)."
+    if abs(correlation) < _LEAST_FORCES:
+        verdict, text = "unknown", "What is learned from the energies says nothing of the forces: learn from more"
+    elif correlation < 0.0:
+        verdict, text = "gradients", _GRADIENTS
+    elif abs(slope / correlation) > _MAGNITUDE or abs(slope / correlation) < 1.0 / _MAGNITUDE:
+        verdict, text = "units", "Energies and forces have different units: they differ in the order of magnitude"
+    else:
+        verdict, text = "consistent", "The sign of the forces is right, and so is the order of their magnitude"
+    return LabelCheck(verdict, text + facts, correlation, slope, count)
 
 
 def _judged(truth: Floats, guess: Floats, what: str, net: float, is_exact: bool = True) -> LabelCheck:
@@ -177,11 +211,10 @@ def _judged(truth: Floats, guess: Floats, what: str, net: float, is_exact: bool 
     slope = float(truth @ guess) / norms[1] ** 2
     facts = f" (correlation {correlation:.3f}, slope {slope:.3f}, {n:,} {what})"
     if correlation < -_LEAST:
-        text = "The forces have the wrong sign: they are gradients of the energy. Multiply them by −1"
-        return LabelCheck("gradients", text + facts + ".", correlation, slope, n, net)
+        return LabelCheck("gradients", _GRADIENTS + facts + ".", correlation, slope, n, net)
     if correlation < CORRELATION and not is_exact:
         text = "The sign of the forces is right" if correlation > _LEAST else "The sign of the forces cannot be told"
-        text += ", but the geometries differ too much to say more: see what a model of the forces makes of the energies"
+        text += "; the geometries differ too much to say more: learn from some of the labels"
         return LabelCheck("unknown", text + facts + ".", correlation, slope, n, net)
     if correlation < CORRELATION:
         text = "Energies and forces do not belong together: another method, another order of atoms, or noise"
@@ -246,7 +279,8 @@ def _nearest_pairs(structures: Structures, sample: Array, progress: Progress) ->
                 gaps[gaps < 1e-9] = np.inf
                 near = int(gaps.argmin())
                 if np.isfinite(gaps[near]):
-                    found.append((float(gaps[near]), *sorted((members[k], members[near]))))
+                    a, b = members[k], members[near]
+                    found.append((float(gaps[near]), min(a, b), max(a, b)))
     return [(a, b) for _, a, b in sorted(set(found))[:_PAIRS]]
 
 

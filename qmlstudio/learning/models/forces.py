@@ -33,7 +33,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_SCALE = {"basis": 5.0, "covariance": 5.0}
+_SCALE = 10.0
 """Automatic scale over the median distance: energies that forces belong to are smooth."""
 
 
@@ -51,7 +51,7 @@ class ForceKernelRidge(Parameterised):
     (2015)); the ``truncated`` solver leaves the last term out and drops small singular values instead, as operator
     quantum machine learning does.
 
-    ``covariance``: a Gaussian process of energies and all force components (A. Chmiela et al., Sci. Adv. 3, e1603015
+    ``covariance``: a Gaussian process of energies and all force components (S. Chmiela et al., Sci. Adv. 3, e1603015
     (2017), without symmetries), for features of whole structures: one unknown for each energy and force component.
 
     λ_E and λ_F are variances over that of the kernel (1), so their ratio is that of the squared errors which energies
@@ -85,10 +85,13 @@ class ForceKernelRidge(Parameterised):
         low=1e-9,
         high=1e9,
         none_label="from the distances",
-        help="Distance of features over which energies are alike; five times the median distance when automatic.",
+        help=(
+            "Distance of features over which energies are alike; ten times the median distance (of atoms of one "
+            "element, or of structures) when automatic: what has forces is smooth."
+        ),
     )
     lambda_energy: float = param(
-        1e-6, label="λ of energies", low=1e-16, high=1e9, help="Large: energies hardly count beside forces."
+        1e-9, label="λ of energies", low=1e-16, high=1e9, help="Large: energies hardly count beside forces."
     )
     lambda_force: float = param(1e-8, label="λ of forces", unit="Å⁻²", low=1e-16, high=1e9)
     learn: str = param(
@@ -141,13 +144,15 @@ class ForceKernelRidge(Parameterised):
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`."""
-        rest = {key: value for key, value in data.items() if key != "representation"}
-        found = super().from_dict(rest)
         given = data.get("representation")
+        known = {p.name for p in cls.params()}
+        rest = {key: value for key, value in data.items() if key not in ("name", "representation")}
+        if unknown := sorted(set(rest) - known):
+            raise ValueError(f"{cls.name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}")
         if given is None:
-            return found
-        own = InverseDistances if given.get("name") == InverseDistances.name else None
-        return replace(found, representation=own.from_dict(given) if own else representation_from_dict(given))
+            return cls(**rest)
+        own = given.get("name") == InverseDistances.name
+        return cls(representation=InverseDistances.from_dict(given) if own else representation_from_dict(given), **rest)
 
     def memory(self, structures: Structures) -> int:
         """Bytes that a fit to these structures takes at most, known before it starts."""
@@ -303,7 +308,7 @@ class ForceKernelRidge(Parameterised):
         """With σ known."""
         if self.sigma is not None:
             return self
-        return self.with_values(sigma=_SCALE[self.method] * median_distance(rows, codes, self.seed))
+        return self.with_values(sigma=_SCALE * median_distance(rows, codes, self.seed))
 
     def _chosen(self, rows: Array, codes: NDArray[np.uint8], progress: Progress, threads: int | None) -> Integers:
         """The rows of the basis, ascending: of each element its share."""

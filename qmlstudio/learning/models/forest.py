@@ -25,7 +25,7 @@ from qmlstudio.learning.rows import Rows
 from qmlstudio.parameters import param
 from qmlstudio.progress import SILENT, Progress, slices
 
-_SLOW = 5e6
+_SLOW = 2e6
 """Rows × features × depth of one tree above which it takes too long to wait for after a cancel."""
 _NODES = ("feature", "left", "right", "threshold", "value")
 

@@ -85,7 +85,7 @@ class GaussianProcess(KernelModel):
         threads: int | None = None,
         memory_budget: int | None = None,
     ) -> FittedGaussianProcess:
-        """See :meth:`ModelSpec.fit`. Of the iterative solver there is no variance: it is refused with ValueError."""
+        """See :meth:`ModelSpec.fit`. The iterative solver has no variance: it is refused with ValueError."""
         from qmlstudio.learning.models.plans import settle
 
         y = check_targets(rows, targets)
@@ -98,8 +98,6 @@ class GaussianProcess(KernelModel):
             amplitude = 1.0 / np.sqrt(typical) if typical > 0.0 else 1.0
         # variances come from a factor in double precision
         spec = replace(self, kernel=kernel, amplitude=float(np.clip(amplitude, 1e-6, 1e6)), precision="float64")
-        if spec.solver == "pcg":
-            raise ValueError(f"{self.title}: the iterative solver gives no variance; choose exact or landmarks")
         spec = settle(spec, rows, y.shape[1], memory_budget)
         mean = y.mean(axis=0) if spec.centres else np.zeros(y.shape[1])
         scale = np.sqrt(((y - mean) ** 2).mean(axis=0))
@@ -174,7 +172,7 @@ class FittedGaussianProcess(FittedKernelModel):
 
     def deviations_from(self, similarities: Floats, own: Floats, threads: int | None = None) -> Floats:
         """(k, t) ± σ of structures of which the similarities (k, m) to the training rows are known already, and those
-        with themselves (k,); :meth:`predict` computes them."""
+        with themselves (k,); :meth:`predict` computes them. `similarities` serve as scratch memory."""
         with blas_threads(threads):
             return self._deviations(self._variances(self._factorised(SILENT, threads), similarities, own))
 
@@ -304,13 +302,16 @@ def _optimised(
         # of the order of one, whatever the set
         return -value / len(chosen), -gradient / len(chosen)
 
-    bounds = [(start[0] - 12.0, start[0] + 12.0), (np.log(1e-6), np.log(10.0)), *([(-5.0, 5.0)] if has_width else [])]
+    low = min(np.log(1e-6), start[1])
+    bounds = [(np.log(1e-6), np.log(1e6)), (low, max(np.log(10.0), start[1])), *([(-5.0, 5.0)] if has_width else [])]
     with blas_threads(for_flops(threads, 3.0 * len(chosen) ** 3)):
         minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": spec.steps})
     value, logs = best
     kernel = (rescaled(spec.kernel, float(np.exp(logs[2]))) if has_width else None) or spec.kernel
     found = np.exp(logs)
-    return replace(spec, kernel=kernel, amplitude=float(found[0]), noise=float(found[1])), value
+    # within the parameters' ranges, from which rounding may have taken the ends
+    amplitude, noise = np.clip(found[:2], [1e-6, 1e-9], [1e6, 1e3])
+    return replace(spec, kernel=kernel, amplitude=float(amplitude), noise=float(noise)), value
 
 
 def _likelihood(

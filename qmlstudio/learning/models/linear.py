@@ -75,7 +75,7 @@ class LinearRidge(ModelSpec):
         array = pooled(rows, self.pool)
         n, d = array.shape
         limit = default_budget() if memory_budget is None else memory_budget
-        need = 8 * min(n, d) ** 2 + (8 * n * d if d > n else 0) + 16 * _BLOCK
+        need = self.memory(rows)
         if need > limit:
             raise TooLargeError(
                 f"{self.title} of {n:,} structures and {d:,} features takes {need / 2**30:.1f} GB of memory, more than "
@@ -83,6 +83,11 @@ class LinearRidge(ModelSpec):
             )
         with blas_threads(for_flops(threads, 2.0 * n * d * min(n, d))):
             return self._fit(array, y, progress, began)
+
+    def memory(self, rows: Rows) -> int:
+        """See :meth:`ModelSpec.memory`."""
+        n, d = len(rows), rows.array.shape[1]
+        return int(8 * min(n, d) ** 2 + (8 * n * d if d > n else 0) + 16 * min(_BLOCK, n * d))
 
     def _fit(self, array: Array, y: Floats, progress: Progress, began: float) -> FittedLinear:
         n, d = array.shape

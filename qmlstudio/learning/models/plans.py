@@ -119,10 +119,11 @@ def plan(
         The way that the specification names, or, when that is "auto", the first that fits of exact, iterative and
         landmarks. Its alternatives are the other ones.
     """
-    if not isinstance(spec, KernelModel):
-        size = int(rows.array.nbytes)
-        return Plan(spec, "direct", size, 0, float("nan"), True, f"{spec.title}: about {_size(size)} of memory.")
     limit = default_budget() if budget is None else int(budget)
+    if not isinstance(spec, KernelModel):
+        size = spec.memory(rows)
+        text = f"{spec.title}: about {_size(size)} of memory."
+        return Plan(spec, "direct", size, 0, float("nan"), size <= limit, text)
     if rates is None:
         rates = measure(spec.kernel, rows, threads)
     ways = [_way(spec, method, rows, n_targets, limit, rates) for method in spec.solvers]
@@ -177,6 +178,8 @@ def measure(kernel: Kernel, rows: Rows, threads: int | None = None, seconds: flo
 
 def _choice(spec: KernelModel, ways: list[Plan]) -> Plan:
     if spec.solver != "auto":
+        if spec.solver not in spec.solvers:
+            raise ValueError(f"{spec.title} cannot be solved that way: choose {' or '.join(spec.solvers)}")
         return next(w for w in ways if w.method == spec.solver)
     # the first is the best answer; the last is the only one that always fits, but for its own limit
     return next((w for w in ways if w.fits), ways[-1])
@@ -200,9 +203,9 @@ def _exact(spec: KernelModel, rows: Rows, targets: int, limit: int, rates: Rates
 def _iterative(spec: KernelModel, rows: Rows, targets: int, limit: int, rates: Rates) -> Plan:
     n, item = len(rows), np.dtype(spec.precision).itemsize
     blocks = min(BLOCK_BYTES, 8 * n * n) + 8 * 2**20 + 8 * n * targets * 8
-    # the factor, its orthogonal basis and a copy; a rank that leaves room
-    rank = int(max(1, min(spec.landmarks, n, max(limit - blocks, 0) // (24 * n + 1))))
-    base = 24 * n * rank + blocks
+    # the factor, and what is made of it; a rank that leaves room
+    rank = int(max(1, min(spec.landmarks, n, max(limit - blocks, 0) // (16 * n + 1))))
+    base = 8 * n * rank + 32 * rank * rank + blocks
     matrix = n * n * item
     storage = spec.storage
     if storage == "auto":

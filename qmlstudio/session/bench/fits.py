@@ -126,6 +126,8 @@ def power_law(sizes: ArrayLike, errors: ArrayLike, *, saturating: bool = False) 
         None with fewer than two sizes that have errors above zero.
     """
     n = np.asarray(sizes, dtype=np.float64).reshape(-1)
+    if not len(n):
+        return None
     table = np.asarray(errors, dtype=np.float64).reshape(len(n), -1)
     means, spread, counts = _moments(table)
     good = np.isfinite(means) & (means > 0) & (n > 0)
@@ -269,12 +271,13 @@ def _with_offset(n: Floats, x: Floats, means: Floats, weights: Floats, plain: Po
         return root * (np.log(np.exp(p[0] - p[1] * x) + p[2] * top) - y)
 
     start = [np.log(plain.a), max(plain.b, 0.05), 0.1]
-    found = least_squares(off, start, bounds=([-np.inf, 0.0, 0.0], [np.inf, np.inf, 1.0 - 1e-9]))
+    found: Any = least_squares(off, start, bounds=([-np.inf, 0.0, 0.0], [np.inf, np.inf, 1.0 - 1e-9]))
     log_a, b, part = (float(v) for v in found.x)
     chi2, freedom = float(2.0 * found.cost), len(x) - 3
     interval = None
     if freedom > 0 and part > 0:
-        normal = found.jac.T @ found.jac
+        slopes = np.asarray(found.jac, dtype=np.float64)
+        normal = slopes.T @ slopes
         if np.linalg.cond(normal) < 1e12:
             half = _t(freedom) * float(np.sqrt(np.linalg.inv(normal)[1, 1] * chi2 / freedom))
             interval = (b - half, b + half)

@@ -179,15 +179,16 @@ def _ridge(kernel: str, **values: Any) -> Any:
 def _qm7_series(name: str, task: Task) -> Series:
     from qmlstudio.learning.kernels.local import LocalSum
     from qmlstudio.learning.models.kernel_ridge import KernelRidge
-    from qmlstudio.representations import REGISTRY as KINDS
+    from qmlstudio.representations import REGISTRY
 
+    known: dict[str, Any] = dict(REGISTRY)
     label = _QM7_RUNGS[name]
     if name in ("mean", "composition"):
         return Series(label=label, representation=None, model=_baseline(name), task=task)
     if name == "fchl19":
         # a sum over atoms grows with the molecule, which a mean of all molecules would upset
         model = KernelRidge(kernel=LocalSum(), centre=False)
-        return Series(label=label, representation=KINDS[name](average="off"), model=model, task=task, grid=LOCAL_GRID)
+        return Series(label=label, representation=known[name](average="off"), model=model, task=task, grid=LOCAL_GRID)
     kinds: dict[str, tuple[str, dict[str, Any], str]] = {
         "eigenspectrum": ("coulomb_matrix", {"permutation": "eigenspectrum"}, "gaussian"),
         "coulomb": ("coulomb_matrix", {}, "laplacian"),
@@ -196,7 +197,7 @@ def _qm7_series(name: str, task: Task) -> Series:
     }
     kind, values, kernel = kinds.get(name, (name, {}, "gaussian"))
     grid = LAPLACIAN_GRID if kernel == "laplacian" else GAUSSIAN_GRID
-    return Series(label=label, representation=KINDS[kind](**values), model=_ridge(kernel), task=task, grid=grid)
+    return Series(label=label, representation=known[kind](**values), model=_ridge(kernel), task=task, grid=grid)
 
 
 def at_most(spec: BenchSpec, size: int) -> BenchSpec:

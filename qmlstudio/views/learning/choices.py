@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from qmlstudio import representations
@@ -132,8 +133,15 @@ def _changes(representation: Representation) -> str:
     return f" ({', '.join(changed[:2])})" if changed else ""
 
 
+@cache
+def _default(kind: type[Representation]) -> tuple[str, Representation]:
+    """Title and default parameters; made once, since checking parameters takes a millisecond."""
+    made = kind()
+    return (f"{kind.title} (per atom)" if made.local else kind.title), made
+
+
 def all_representations(present: Representation) -> list[tuple[str, Representation]]:
     """(title, representation) of all registered ones, the present one with its parameters first."""
     found = [(f"present: {present.title}", present)]
-    found += [(f"{c.title} (per atom)" if c().local else c.title, c()) for c in representations.REGISTRY.values()]
+    found += [_default(kind) for kind in representations.REGISTRY.values()]
     return found

@@ -198,6 +198,8 @@ class CurvesPage(QWidget):
         super().resizeEvent(event)
         beside = self.width() >= BESIDE
         self._row.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
-        self.legend.setFixedWidth(min(300, self.width() // 3)) if beside else self.legend.setMaximumWidth(16_777_215)
+        self.legend.setFixedWidth(max(185, min(300, self.width() // 3))) if beside else self.legend.setMaximumWidth(
+            16_777_215
+        )
         self.legend.setMaximumHeight(16_777_215 if beside else 84)
         self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

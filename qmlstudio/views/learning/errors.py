@@ -235,7 +235,7 @@ class ErrorsPage(QWidget):
 
     def _draw_parity(self, errors: TestErrors) -> None:
         unit = f" / {errors.unit}" if errors.unit else ""
-        self.parity.set_axes((f"true {errors.target}{unit}", f"predicted {errors.target}{unit}"))
+        self.parity.set_axes((f"true {errors.target}{unit}", f"predicted{unit}"))
         points = np.stack([errors.truth, errors.predicted], axis=1)
         points[~np.isfinite(points).all(axis=1)] = np.nan
         self.parity.set_points(points, keep_range=False)

@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QListWidget,
     QSizePolicy,
     QToolButton,
+    QTreeWidget,
     QWidget,
 )
 
 from qmlstudio.parameters import Parameterised
 from qmlstudio.widgets.parameter_form import ParameterForm
+
+
+class SeriesList(QListWidget):
+    """Del removes; Qt's own lists do nothing with it.
+
+    Signals
+    -------
+    deleted()
+    """
+
+    deleted = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Delete:
+            self.deleted.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class ModelList(QTreeWidget):
+    """Del removes; Qt's own lists do nothing with it.
+
+    Signals
+    -------
+    deleted()
+    """
+
+    deleted = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Delete:
+            self.deleted.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 class Folded(QWidget):
@@ -31,6 +68,7 @@ class Folded(QWidget):
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.form = form
         self.form.setVisible(False)
+        self._value: Parameterised | None = None
         self.button = QToolButton()
         self.button.setText("⚙")
         self.button.setCheckable(True)
@@ -46,14 +84,19 @@ class Folded(QWidget):
 
     def show_value(self, value: Parameterised | None) -> None:
         """Show its parameters, when unfolded."""
-        has = value is not None and any(p.shown for p in value.params())
-        if value is not None and has:
-            self.form.set_value(value)
-        self.button.setEnabled(has)
-        self.form.setVisible(has and self.button.isChecked())
+        self._value = value if value is not None and any(p.shown for p in value.params()) else None
+        self.button.setEnabled(self._value is not None)
+        self._show_form()
 
-    def _on_button_toggled(self, opened: bool) -> None:
-        self.form.setVisible(opened and self.form.value() is not None)
+    def _on_button_toggled(self, _opened: bool) -> None:
+        self._show_form()
+
+    def _show_form(self) -> None:
+        """Making editors takes its time: nobody waits for those that are folded away."""
+        opened = self._value is not None and self.button.isChecked()
+        if opened and self._value is not None:
+            self.form.set_value(self._value)
+        self.form.setVisible(opened)
 
 
 def tool_button(text: str, tip: str) -> QToolButton:

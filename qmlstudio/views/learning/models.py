@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHeaderView,
     QLabel,
     QPushButton,
     QSizePolicy,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from qmlstudio.app.model_work import ModelWork
 from qmlstudio.learning.models.files import SUFFIX
 from qmlstudio.session.shelf_model import ShelfModel
+from qmlstudio.views.learning.fields import ModelList
 from qmlstudio.views.learning.predict import PredictDialog
 from qmlstudio.widgets.theme import theme
 
@@ -38,7 +38,7 @@ class ModelsPage(QWidget):
         self._dark = False
         self.folder = ""
         self._dialog: PredictDialog | None = None
-        self.list = QTreeWidget()
+        self.list = ModelList()
         self.list.setAccessibleName(self.tr("Fitted models"))
         self.list.setToolTip(self.tr("Fitted models: F2 or a double click renames, Del removes from the list"))
         self.list.setRootIsDecorated(False)
@@ -64,6 +64,7 @@ class ModelsPage(QWidget):
         layout.setSpacing(2)
         layout.addWidget(self.list, 1)
         layout.addWidget(self._detail)
+        self.list.deleted.connect(self._on_remove_clicked)
         self.list.currentItemChanged.connect(self._on_list_current_item_changed)
         self.list.itemChanged.connect(self._on_list_item_changed)
         work.shelf.changed.connect(self.refresh)
@@ -84,9 +85,6 @@ class ModelsPage(QWidget):
         )
         self.predict = button(self.tr("Predict…"), self.tr("Predict molecules that you type or paste: SMILES or xyz"))
         self.remove = button(self.tr("Remove"), self.tr("Take the marked model from the list (Del); files stay"))
-        remover = QShortcut(QKeySequence(QKeySequence.StandardKey.Delete), self.list)
-        remover.setContext(Qt.ShortcutContext.WidgetShortcut)
-        remover.activated.connect(self._on_remove_clicked)
         self.tools: list[QWidget] = [self.apply, self.predict, self.save, self.open, self.remove]
         self.open.clicked.connect(self.ask_to_open)
         self.save.clicked.connect(self._on_save_clicked)

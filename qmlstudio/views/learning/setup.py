@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QLabel,
     QLineEdit,
-    QListWidget,
     QListWidgetItem,
     QScrollArea,
     QSizePolicy,
@@ -32,7 +31,7 @@ from qmlstudio.session.bench.spec import Series
 from qmlstudio.session.bench_lines import default_sizes, parse_sizes, shown_sizes
 from qmlstudio.views.learning import choices
 from qmlstudio.views.learning.curves import style_of
-from qmlstudio.views.learning.fields import Folded, form_of, said, tool_button
+from qmlstudio.views.learning.fields import Folded, SeriesList, form_of, said, tool_button
 from qmlstudio.widgets.column_combo import ColumnCombo
 from qmlstudio.widgets.flow_layout import FlowLayout
 from qmlstudio.widgets.parameter_form import ParameterForm
@@ -79,7 +78,7 @@ class SetupPanel(QWidget):
     # -- building
 
     def _make_list(self) -> None:
-        self.list = QListWidget()
+        self.list = SeriesList()
         self.list.setAccessibleName(self.tr("Series"))
         self.list.setToolTip(self.tr("Series: one learning curve each. Del removes, F2 or a double click renames"))
         self.list.setIconSize(QSize(34, 16))
@@ -89,7 +88,6 @@ class SetupPanel(QWidget):
         self.add = tool_button("＋", self.tr("Add a series with the present representation"))
         self.double = tool_button(self.tr("Copy"), self.tr("Add a copy of the marked series"))
         self.remove = tool_button("−", self.tr("Remove the marked series (Del)"))
-        self.remove.setShortcut("Del")
         self.base = tool_button(
             self.tr("Baselines"), self.tr("Add what any model must beat: the mean and the composition")
         )
@@ -175,6 +173,7 @@ class SetupPanel(QWidget):
         self.double.clicked.connect(self._on_double_clicked)
         self.remove.clicked.connect(self._on_remove_clicked)
         self.base.clicked.connect(self._on_base_clicked)
+        self.list.deleted.connect(self._on_remove_clicked)
         self.list.currentRowChanged.connect(self._on_list_current_row_changed)
         self.list.itemChanged.connect(self._on_list_item_changed)
         self.representation.box.activated.connect(self._on_representation_activated)
@@ -384,10 +383,15 @@ class SetupPanel(QWidget):
         self._engine.change(grid=replace(value, factors=(), lambdas=()))
 
     def _on_grid_button_toggled(self, opened: bool) -> None:
+        self._show_grid()
         self.grid.setVisible(opened)
         self.grid_button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
 
     # -- showing
+
+    def _show_grid(self) -> None:
+        if self.grid_button.isChecked():
+            self.grid.set_value(self._engine.draft.grid)
 
     def _first_target(self) -> str:
         columns, color = self._store.columns, self._store.session.coloring.color_by
@@ -463,7 +467,7 @@ class SetupPanel(QWidget):
         for folded, value in ((self.split, draft.split), (self.folds, draft.folds)):
             folded.box.setCurrentIndex(folded.box.findData(value.name))
             folded.show_value(value)
-        self.grid.set_value(draft.grid)
+        self._show_grid()
         self._show_series()
 
     def _show_series(self) -> None:

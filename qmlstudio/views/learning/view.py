@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -37,6 +37,8 @@ from qmlstudio.widgets.theme import theme
 BESIDE = 640
 """Pixels of width from which the set-up stands beside the pages."""
 SETUP_WIDTH = 290
+ROOMY = 1000
+"""Pixels of width from which the set-up stays beside the errors of a point."""
 CURVES, ERRORS, SEARCH, MODELS = range(4)
 
 
@@ -153,7 +155,7 @@ class LearningView(QWidget):
         left.addWidget(self.estimate)
         left.addWidget(self.cheaper)
         self._left.setMinimumWidth(230)
-        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._splitter = _Splitter(Qt.Orientation.Horizontal)
         self._splitter.setChildrenCollapsible(False)
         self._splitter.addWidget(self._left)
         self._splitter.addWidget(self._stack)
@@ -242,8 +244,7 @@ class LearningView(QWidget):
             self.engine.pause()
             return
         self.setup.flush()
-        self.engine.start()
-        if (self.engine.is_running and self.width() >= BESIDE and self.page != SEARCH) or self.engine.is_running:
+        if self.engine.start():
             self.show_page(CURVES)
 
     def state(self) -> dict[str, Any]:
@@ -281,6 +282,8 @@ class LearningView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        if self.width() < BESIDE <= event.oldSize().width() and self.engine.result is not None:
+            self._wants_setup = False
         self._arrange()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -294,7 +297,7 @@ class LearningView(QWidget):
         texts = {"running": self.tr("Pause"), "paused": self.tr("Go on")}
         self.run.setText(texts.get(engine.state, self.tr("Run")))
         self.run.setEnabled(running or not engine.problem)
-        self.cancel.setVisible(engine.state in ("running", "paused"))
+        self.cancel.setEnabled(engine.state in ("running", "paused"))
         self.bar.setVisible(running or engine.state == "paused")
         self.bar.setValue(int(1000 * engine.fraction))
         text = engine.status
@@ -338,6 +341,8 @@ class LearningView(QWidget):
         self.engine.look_into(label, size, self.curves.lines.target)
         self.search.show_place(label, size)
         self.engine.select_worst()
+        if self.width() < ROOMY:
+            self._wants_setup = False
         self.show_page(ERRORS)
 
     def _on_engine_result_changed(self) -> None:
@@ -362,6 +367,13 @@ class LearningView(QWidget):
 
     def _on_failed(self, text: str, _details: str) -> None:
         self._say(f"⚠ {text}")
+
+
+class _Splitter(QSplitter):
+    """As narrow as one of its parts: the panel shows a single one where there is no room for both."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(230, super().minimumSizeHint().height())
 
 
 def _switch(text: str, tip: str) -> QToolButton:
