@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from qmlstudio.app.bench_jobs import Draft, advise_on, duration, estimate_of, run_bench
+from qmlstudio.app.bench_jobs import BenchNews, Draft, Place, advise_on, duration, estimate_of, run_bench
 from qmlstudio.app.jobs import Job, JobRunner
 from qmlstudio.app.preferences import state_folder
 from qmlstudio.app.store import Store
@@ -23,7 +23,6 @@ from qmlstudio.learning.evaluation.splits import Proposal
 from qmlstudio.learning.evaluation.tasks import Task
 from qmlstudio.parameters import digest
 from qmlstudio.session.bench.results import BenchResult
-from qmlstudio.session.bench.runner import BenchUpdate
 from qmlstudio.session.bench.spec import BenchSpec
 from qmlstudio.session.bench_errors import WORST, ErrorBars, TestErrors, break_down, by_distance, find
 from qmlstudio.session.exclusions import excluded
@@ -31,10 +30,7 @@ from qmlstudio.session.exclusions import excluded
 SLOT, ESTIMATE, ERRORS, PROPOSAL = "bench", "bench estimate", "bench errors", "bench proposal"
 DRAW_SECONDS = 0.2
 """Least time between two drawings of a running bench."""
-KEPT_SEARCHES = 200
 State = Literal["idle", "running", "paused", "done", "failed"]
-Place = tuple[str, int, int]
-"""Series, size, repeat."""
 
 
 def bench_folder() -> Path:
@@ -95,6 +91,7 @@ class BenchEngine(QObject):
         self._distances: dict[Place, tuple[NDArray[np.int64], NDArray[np.float64], float | None]] = {}
         self._running = ""
         self._drawn_at = 0.0
+        self._untold_result = self._untold_search = False
         self.set_draft(self._draft)
         store.changed.connect(self._on_store_changed)
         runner.progressed.connect(self._on_runner_progressed)
@@ -145,6 +142,7 @@ class BenchEngine(QObject):
         names = {name for name in (*task.targets, *task.baselines) if name}
         if not names <= set(columns):
             return
+        names |= {"smiles"} & set(columns)
         self._runner.submit(
             Job(
                 key=digest(PROPOSAL, dataset.fingerprint, task.to_dict()),
@@ -153,8 +151,8 @@ class BenchEngine(QObject):
                 compute=partial(advise_on, task, dataset, {name: columns[name] for name in names}),
                 done=partial(self._on_advised, key),
                 failed=partial(self._on_advise_failed, key),
-                lane="interactive",
-                priority=0,
+                lane="batch",  # bonds of thousands of molecules are sought
+                priority=-15,
             )
         )
 
@@ -325,7 +323,7 @@ class BenchEngine(QObject):
             return {}
         wanted = {name for s in spec.series for name in (*s.task.targets, *s.task.baselines) if name}
         wanted |= {str(v) for v in spec.split.to_dict().values() if isinstance(v, str)}
-        wanted |= {"n_heavy", "n_atoms"}
+        wanted |= {"n_heavy", "n_atoms", "smiles"}
         return {name: columns[name] for name in wanted if name in columns}
 
     def _estimate(self) -> None:
@@ -365,39 +363,44 @@ class BenchEngine(QObject):
             self.estimate_problem = str(error)
             self.estimate_changed.emit()
 
-    def _on_partial(self, key: str, update: BenchUpdate) -> None:
+    def _on_partial(self, key: str, news: BenchNews) -> None:
         if key != self._running:
             return
-        more = self.result is None or len(update.result.points) != len(self.result.points)
-        if update.search is not None:
-            self._keep_search((update.series, update.size, update.repeat), update.search)
+        self._take(news)
         now = time.monotonic()
+        if now - self._drawn_at >= DRAW_SECONDS:
+            self._drawn_at = now
+            self._tell()
+
+    def _take(self, news: BenchNews) -> None:
+        more = self.result is None or len(news.result.points) != len(self.result.points)
+        self._untold_result = self._untold_result or more
         if more:
-            self.result = update.result
-        if now - self._drawn_at < DRAW_SECONDS:
-            return
-        self._drawn_at = now
-        if more:
+            self.result = news.result
+        if news.searches:
+            # those of a run that was paused stay
+            self.searches = {k: v for k, v in self.searches.items() if k not in news.searches} | news.searches
+            self._untold_search = True
+
+    def _tell(self) -> None:
+        if self._untold_result:
+            self._untold_result = False
             self.result_changed.emit()
-        if update.search is not None:
+        if self._untold_search:
+            self._untold_search = False
             self.search_changed.emit()
 
-    def _keep_search(self, place: Place, search: SearchResult) -> None:
-        self.searches.pop(place, None)
-        self.searches[place] = search
-        while len(self.searches) > KEPT_SEARCHES:
-            del self.searches[next(iter(self.searches))]
-
-    def _on_done(self, key: str, result: BenchResult) -> None:
+    def _on_done(self, key: str, news: BenchNews) -> None:
         if key != self._running:
             return
-        self.result = result
+        self._take(news)
+        result = self.result = news.result
         if result.problems:
             self._set_state("failed" if not result.points else "done", f"⚠ {result.problems[0]}", 1.0)
         else:
             self._set_state("done", self.tr("done in {}").format(duration(result.seconds)), 1.0)
-        self.result_changed.emit()
-        self.search_changed.emit()
+        self._untold_result = self._untold_search = True
+        self._tell()
 
     def _on_failed(self, key: str, error: BaseException, details: str) -> None:
         if key == self._running:
@@ -415,8 +418,7 @@ class BenchEngine(QObject):
             self._set_state("paused", self.tr("paused: finished points are kept"), self.fraction)
         # what came within the last pause of drawing
         if handle.slot == SLOT and state == "cancelled":
-            self.result_changed.emit()
-            self.search_changed.emit()
+            self._tell()
 
     def _set_state(self, state: State, status: str, fraction: float) -> None:
         if state != "running":

@@ -10,15 +10,33 @@ import numpy as np
 
 from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.learning.evaluation.folds import FoldSpec, HoldOut
-from qmlstudio.learning.evaluation.grid import Grid
+from qmlstudio.learning.evaluation.grid import Grid, SearchResult
 from qmlstudio.learning.evaluation.splits import Proposal, RandomSplit, SplitContext, SplitSpec, propose
 from qmlstudio.learning.evaluation.tasks import Task
 from qmlstudio.progress import Progress
 from qmlstudio.session.bench.results import BenchResult
 from qmlstudio.session.bench.spec import BenchSpec, Series
 
+Place = tuple[str, int, int]
+"""Series, size, repeat."""
+KEPT_SEARCHES = 200
 ADVISED, PROPOSED = 20_000, 50_000
 """Structures that are looked at to say how a property grows, and up to which duplicates are sought by itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class BenchNews:
+    """What is known of a bench that runs, or has: of several news only the latest reaches the window.
+
+    Attributes
+    ----------
+    result : BenchResult
+    searches : dict of (series, size, repeat) to SearchResult
+        Those of this run, the latest last.
+    """
+
+    result: BenchResult
+    searches: dict[Place, SearchResult]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +91,28 @@ def run_bench(
     left_out: Any,
     budget: int | None,
     progress: Progress,
-) -> BenchResult:
-    from qmlstudio.session.bench.runner import run
+) -> BenchNews:
+    """Run a bench, handing out :class:`BenchNews`."""
+    from qmlstudio.session.bench.runner import BenchUpdate, run
 
-    return run(spec, dataset, columns, folder, progress, excluded=left_out, memory_budget=budget)
+    searches: dict[Place, SearchResult] = {}
+
+    def shown(update: BenchUpdate) -> None:
+        if update.search is not None:
+            place = (update.series, update.size, update.repeat)
+            searches.pop(place, None)
+            searches[place] = update.search
+            if len(searches) > KEPT_SEARCHES:
+                del searches[next(iter(searches))]
+        progress.partial(BenchNews(update.result, dict(searches)))
+
+    def is_cancelled() -> bool:
+        progress.check()
+        return False
+
+    inner = Progress(progress, is_cancelled, shown)
+    result = run(spec, dataset, columns, folder, inner, excluded=left_out, memory_budget=budget)
+    return BenchNews(result, searches)
 
 
 def advise_on(

@@ -241,7 +241,7 @@ COMMANDS: tuple[Command, ...] = (
         id="why",
         menu="&Learn",
         text=_("&Why this number?"),
-        tip=_("Which training structures and atoms make the prediction of the active structure, and how far to trust it"),
+        tip=_("What the prediction of the active structure is a sum of, and how far it can be trusted"),
     ),
     Command(id="learn_open", menu="&Learn", text=_("O&pen a model…"), tip=_("Read a model's file (.qmlm)")),
     Command(

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from qmlstudio.app.jobs import Job, JobHandle, JobRunner
 from qmlstudio.app.models import ModelShelf
 from qmlstudio.app.store import Links, Store
-from qmlstudio.chem.dataset import Dataset
+from qmlstudio.chem.dataset import Dataset, Property
 from qmlstudio.progress import Progress
 from qmlstudio.representations.base import Features
 from qmlstudio.session.applicability import Reliability, Survey, columns_of, reliability_of, survey
@@ -64,8 +64,8 @@ class Explainer(QObject):
         self._asked = ""
         self._status = ""
         self._busy: frozenset[str] = frozenset()
+        self._columns: tuple[str, ...] = ()
         self._chords, self._atoms, self._numbers = True, True, False
-        self._errors_watched = False
         self.memory_budget: int | None = None
         self.explanation: Explanation | None = None
         self.left_out: NDArray[np.float64] | None = None
@@ -263,6 +263,10 @@ class Explainer(QObject):
         for slot in (WHY, GROUND, LEFT_OUT, RELIABILITY, SURVEY):
             self._runner.cancel(slot)
         had = self._ground is not None
+        if self._columns:
+            # they would be taken for the next model's
+            self._store.set_derived_columns(dict.fromkeys(self._columns))
+            self._columns = ()
         self._ground, self._ground_for = None, (None, "")
         self.left_out, self.reliability, self.reliability_error, self.survey = None, None, "", None
         self._set_explanation(None)
@@ -384,10 +388,11 @@ class Explainer(QObject):
         self.reliability_error = str(error)
         self.reliability_changed.emit()
 
-    def _on_survey(self, ground: Ground, found: Survey) -> None:
+    def _on_survey(self, ground: Ground, result: tuple[Survey, dict[str, Property]]) -> None:
         if ground is self._ground:
-            self.survey = found
-            self._store.set_derived_columns(dict(columns_of(found)))
+            self.survey, columns = result
+            self._columns = tuple(columns)
+            self._store.set_derived_columns(dict(columns))
             self.survey_changed.emit()
 
     def _on_sizes(self, result: SizeResult) -> None:
@@ -477,8 +482,11 @@ def _reliability(ground: Ground, dataset: Dataset, features: Features | None, pr
     return reliability_of(ground, dataset, features, progress)
 
 
-def _survey(ground: Ground, dataset: Dataset, features: Features | None, progress: Progress) -> Survey:
-    return survey(ground, dataset, features, progress)
+def _survey(
+    ground: Ground, dataset: Dataset, features: Features | None, progress: Progress
+) -> tuple[Survey, dict[str, Property]]:
+    found = survey(ground, dataset, features, progress)
+    return found, columns_of(found)
 
 
 def _sizes(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from qmlstudio.app.jobs import Job, JobHandle, JobRunner
-from qmlstudio.app.store import Links, Store
+from qmlstudio.app.store import Line, Links, Store
 from qmlstudio.chem.dataset import Property
 from qmlstudio.learning.embedding_base import Coordinates, Neighbors
 from qmlstudio.learning.near import (
@@ -401,7 +401,7 @@ class NearFinder(QObject):
 
     def _show_links(self) -> None:
         """The path, and when somebody wants them the lines from the active structure to its neighbours."""
-        links: list[tuple[int, int, str]] = []
+        links: list[Line] = []
         if self.route is not None:
             rows = self.route.rows.tolist()
             links += [(a, b, "path") for a, b in pairwise(rows)]

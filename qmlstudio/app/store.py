@@ -25,7 +25,8 @@ MAX_PINS = 16
 _MERGED = frozenset(
     {"representation", "embedding", "coloring", "map_view", "maps", "filters", "clustering", "structure_look", "active"}
 )
-Links = tuple[tuple[int, int, str] | tuple[int, int, str, float], ...]
+Line = tuple[int, int, str] | tuple[int, int, str, float]
+Links = tuple[Line, ...]
 """Lines between points of the map: from, to, kind ("feature", "map", "false", "path", "raises", "lowers"), and for some
 kinds a weight from 0 to 1."""
 

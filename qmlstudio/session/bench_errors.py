@@ -22,6 +22,8 @@ WORST = 20
 BINS = 10
 _MOST_SIZES = 24
 _MOST_GROUPS = 24
+MOST_GRAPHS = 20_000
+"""Test structures in which functional groups are sought; of more a random part."""
 _LEAST = 3
 """Structures that a functional group needs: fewer say nothing of it."""
 
@@ -149,21 +151,21 @@ def find(result: BenchResult, label: str, size: int, repeat: int, target: str) -
 
 def break_down(errors: TestErrors, dataset: Dataset, progress: Progress = SILENT) -> dict[str, ErrorBars]:
     """Errors by size, element and functional group; what does not apply (groups of crystals) is left out."""
-    structures = dataset.structures
-    offsets, m = structures.offsets, len(errors.test)
-    counts = np.zeros((m, 256), dtype=np.int32)
-    for k, i in enumerate(errors.test.tolist()):
-        if k % 4096 == 0:
-            progress(0.1 * k / max(m, 1), "elements")
-        counts[k] = np.bincount(structures.numbers[offsets[i] : offsets[i + 1]], minlength=256)
-    e = errors.errors
-    heavy = counts[:, 2:].sum(axis=1)
-    sizes, title = (heavy, "atoms beside hydrogen") if len(np.unique(heavy)) > 1 else (counts.sum(axis=1), "atoms")
+    structures, e = dataset.structures.take(errors.test), errors.errors
+    elements, parts = structures.element_counts()
+    members: list[list[Ints]] = [[] for _ in elements]
+    heavy = np.zeros(len(structures), dtype=np.int64)
+    for start, counts in parts:
+        progress(0.1 * start / max(len(structures), 1), "elements")
+        heavy[start : start + len(counts)] = counts[:, elements > 1].sum(axis=1)
+        for k in range(len(elements)):
+            members[k].append(start + np.flatnonzero(counts[:, k]))
+    varies = len(np.unique(heavy)) > 1
+    sizes, title = (heavy, "atoms beside hydrogen") if varies else (structures.sizes.astype(np.int64), "atoms")
     found = {"size": ErrorBars.of(title, _by_number(sizes), e)}
-    elements = np.flatnonzero(counts.any(axis=0)).tolist()
-    share = {z: np.flatnonzero(counts[:, z]) for z in elements}
     note = "A structure counts for each of its elements."
-    found["element"] = ErrorBars.of("element", [(SYMBOLS[z], share[z]) for z in elements], e, note)
+    named = [(SYMBOLS[int(z)], np.concatenate(m)) for z, m in zip(elements.tolist(), members, strict=True) if m]
+    found["element"] = ErrorBars.of("element", named, e, note)
     groups = _by_group(errors, dataset, progress.part(0.1, 1.0))
     if groups is not None:
         found["group"] = groups
@@ -194,7 +196,7 @@ def by_distance(errors: TestErrors, distance: Floats, domain: float | None = Non
     return ErrorBars.of("distance to the training set", parts, errors.errors, note)
 
 
-def _by_number(sizes: NDArray[np.int32]) -> list[tuple[str, Ints]]:
+def _by_number(sizes: Ints) -> list[tuple[str, Ints]]:
     values = np.unique(sizes)
     if len(values) <= _MOST_SIZES:
         return [(str(v), np.flatnonzero(sizes == v).astype(np.int64)) for v in values.tolist()]
@@ -212,7 +214,10 @@ def _by_group(errors: TestErrors, dataset: Dataset, progress: Progress) -> Error
     table = substructures(dataset)
     if not table.has_graphs:
         return None
-    found = table.find(errors.test, progress)
+    looked_at = errors.test
+    if len(looked_at) > MOST_GRAPHS:
+        looked_at = np.random.default_rng(0).choice(looked_at, MOST_GRAPHS, replace=False)
+    found = table.find(looked_at, progress)
     place = {int(i): k for k, i in enumerate(errors.test.tolist())}
     where = np.array([place[int(i)] for i in found.rows.tolist()], dtype=np.int64)
     parts = [(name, where[found.groups[:, g]]) for g, name in enumerate(NAMES)]
@@ -224,4 +229,6 @@ def _by_group(errors: TestErrors, dataset: Dataset, progress: Progress) -> Error
     chosen = np.argsort(-bars.mae, kind="stable")[:_MOST_GROUPS]
     note = f"Groups of {_LEAST} structures or more, the largest errors first"
     note += f" ({len(chosen)} of {len(parts)})." if len(chosen) < len(parts) else "."
+    if len(looked_at) < len(errors.test):
+        note += f" Of {len(looked_at):,} test structures, drawn at random."
     return ErrorBars.of("functional group", [parts[int(k)] for k in chosen], errors.errors, note)

@@ -204,7 +204,7 @@ class MapOverlays(QObject):
         ValueError
             For a point that does not exist or an unknown kind.
         """
-        found = [link if isinstance(link, Link) else Link(int(link[0]), int(link[1]), *link[2:]) for link in links]  # type: ignore[arg-type]
+        found = [link if isinstance(link, Link) else Link(int(link[0]), int(link[1]), *link[2:]) for link in links]
         found = found[:MOST_LINKS]
         self._legal([end for link in found for end in (link.start, link.end)])
         self._links.set_links(found)

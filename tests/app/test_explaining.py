@@ -184,7 +184,11 @@ def test_jobs_of_the_whole_set(rig: Rig, plain: ShelfModel) -> None:
     assert columns["gap ± σ"].unit == "Ha"
     assert set(columns["model's data"].categories) == {"training", "held out", "other"}
     assert rig.explainer.reliability is not None
-    assert rig.explainer.reliability.count == 30
+    assert rig.explainer.reliability.count == len(plain.test)
+    # the next model has not said anything of them yet
+    rig.shelf.set_current(None)
+    assert rig.store.columns is not None
+    assert "distance to training" not in rig.store.columns
 
 
 def test_a_fit_becomes_the_current_model(rig: Rig) -> None:

@@ -54,7 +54,7 @@ def main() -> int:
             "Mean absolute errors in kcal/mol of PBE0 atomization energies, QM7 as 7,101 geometries, means over three",
             "seeds. Kernel ridge regression; σ and λ are chosen on training data only, the 1,369 test molecules are",
             "scored once. “Expected” is the seeds' range of an independent run of the same protocol with the reference",
-            "packages' features. Made by `python tests/benchmarks/ladder.py --write`; `qmlstudio bench qm7 FILE` prints",
+            "packages' features. Made by `python tests/benchmarks/ladder.py --write`; `qmlstudio bench qm7 FILE` runs",
             "the same. Seconds are those of all repeats on the machine of that day.",
             "",
             table,

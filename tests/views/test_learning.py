@@ -41,7 +41,7 @@ def view(rig: Any, qtbot: QtBot, some: Dataset, tmp_path: Path) -> Iterator[Lear
     rig.open(some)
     view.show()
     view.engine.change(sizes=(20, 40, 80), repeats=2, split=RandomSplit(n_test=40), folds=HoldOut(n_fit=40), grid=GRID)
-    view.setup._touched_split = True
+    view.setup.judging.touched_split = True
     rig.settle()
     yield view
     if view.models.dialog is not None:
@@ -122,7 +122,7 @@ def test_the_task_of_a_series(view: LearningView) -> None:
 
 
 def test_wrong_sizes_are_said(view: LearningView) -> None:
-    setup = view.setup
+    setup = view.setup.judging
     setup.sizes.setText("many")
     setup._on_sizes_editing_finished()
     assert setup.proposal.text().startswith("⚠")

@@ -19,6 +19,8 @@ PANEL = 256
 _TALL = 2048
 """Rows of the pieces in which the rest of the matrix is brought up to date."""
 _TILE = 1024
+_ASK_SECONDS = 0.01
+"""Between two questions whether to go on, at least."""
 
 
 class NotPositiveError(ValueError):
@@ -150,7 +152,7 @@ class _Clock:
 
     def __call__(self, fraction: float) -> None:
         now = time.perf_counter()
-        if now - self._last > 0.01:
+        if now - self._last >= _ASK_SECONDS:
             self._last = now
             self._progress(min(fraction, 1.0), self._message)
 

@@ -450,7 +450,7 @@ def energy_force_kernels(
 ) -> tuple[Floats, Floats]:
     """K_E (n, m) and K_F = −∂K_E/∂R (3 A, m) of structures with the rows of others: times weights, energies and forces.
 
-    With FCHL19's rows for each atom these are ``get_atomic_local_kernel`` and, transposed, with the same sign,
+    With FCHL19's rows for each atom these are, with the same signs, ``get_atomic_local_kernel`` and
     ``get_atomic_local_gradient_kernel`` of qmllib. The columns stand in the order of the others' rows.
     """
     both = Structures.from_lists(

@@ -35,6 +35,8 @@ _STYLES = {
     SUM: (("#c04f00", "#ff8f3f"), "solid", 2),
 }
 CHART_HEIGHT = 250
+DIRECT = 20_000
+"""Structures that are looked at for a default."""
 
 
 class DomainPage(QWidget):
@@ -46,6 +48,7 @@ class DomainPage(QWidget):
         self._dark = False
         self._wish = ""
         self._suggested = ""
+        self._told: tuple[Survey | None, str] = (None, "")
         self._make()
         self._lay_out()
         explainer.survey_changed.connect(self._on_survey_changed)
@@ -136,10 +139,12 @@ class DomainPage(QWidget):
         if not self._property.chosen and model is not None:
             self._property.choose(model.target)
         fingerprint = "" if dataset is None else dataset.fingerprint
-        if columns is not None and fingerprint != self._suggested:
+        if columns is not None and dataset is not None and fingerprint != self._suggested:
             self._suggested = fingerprint
-            spec = self._spec()
-            self._form.set_value(spec.with_values(largest=suggest_largest(columns[N_HEAVY].values)))
+            # atoms of millions of structures are not counted for a default
+            if N_HEAVY in columns.names(composition=False) or len(dataset) <= DIRECT:
+                some = columns[N_HEAVY].values[:: 1 + len(dataset) // DIRECT]
+                self._form.set_value(self._spec().with_values(largest=suggest_largest(some)))
 
     def show_domain(self) -> None:
         """What is known of the present model's domain."""
@@ -166,7 +171,9 @@ class DomainPage(QWidget):
                 self.tr("{:,} training structures: colour the map to see gaps.").format(model.model.n_train)
             )
         else:
-            self._text.setText(self._domain_text(found))
+            if self._told[0] is not found:
+                self._told = (found, self._domain_text(found))
+            self._text.setText(self._told[1])
         if not self._property.chosen and model is not None:
             self._property.choose(model.target)
 

@@ -134,14 +134,14 @@ def _changes(representation: Representation) -> str:
 
 
 @cache
-def _default(kind: type[Representation]) -> tuple[str, Representation]:
+def _default(name: str) -> tuple[str, Representation]:
     """Title and default parameters; made once, since checking parameters takes a millisecond."""
-    made = kind()
-    return (f"{kind.title} (per atom)" if made.local else kind.title), made
+    made = representations.REGISTRY[name]()
+    return (f"{made.title} (per atom)" if made.local else made.title), made
 
 
 def all_representations(present: Representation) -> list[tuple[str, Representation]]:
     """(title, representation) of all registered ones, the present one with its parameters first."""
     found = [(f"present: {present.title}", present)]
-    found += [_default(kind) for kind in representations.REGISTRY.values()]
+    found += [_default(name) for name in representations.REGISTRY]
     return found

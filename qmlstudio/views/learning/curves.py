@@ -75,7 +75,8 @@ class CurvesPage(QWidget):
         tip = self.tr("The error to be reached: curves tell how many training structures that takes")
         self.goal.setToolTip(tip)
         self.goal.setAccessibleName(tip)
-        self.goal.setMinimumWidth(90)
+        # the range's end in full would make it absurdly wide
+        self.goal.setFixedWidth(self.goal.fontMetrics().horizontalAdvance("goal 00.0000 kcal/mol") + 30)
         self.tools: list[QWidget] = [self.target, self.metric_box, self.goal]
         self.target.activated.connect(self._on_target_activated)
         self.metric_box.activated.connect(self._draw)

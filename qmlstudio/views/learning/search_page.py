@@ -6,7 +6,8 @@ import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from qmlstudio.app.bench import BenchEngine, Place
+from qmlstudio.app.bench import BenchEngine
+from qmlstudio.app.bench_jobs import Place
 from qmlstudio.learning.evaluation.grid import SearchResult
 from qmlstudio.widgets.heat_map import HeatMap
 from qmlstudio.widgets.theme import theme

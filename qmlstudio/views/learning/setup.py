@@ -12,12 +12,9 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QLabel,
-    QLineEdit,
     QListWidgetItem,
     QScrollArea,
     QSizePolicy,
-    QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -25,13 +22,13 @@ from PySide6.QtWidgets import (
 from qmlstudio.app.bench import BenchEngine
 from qmlstudio.app.store import Store
 from qmlstudio.learning import models
-from qmlstudio.learning.evaluation import folds, splits
 from qmlstudio.learning.evaluation.tasks import Task
 from qmlstudio.session.bench.spec import Series
-from qmlstudio.session.bench_lines import default_sizes, parse_sizes, shown_sizes
+from qmlstudio.session.bench_lines import default_sizes
 from qmlstudio.views.learning import choices
 from qmlstudio.views.learning.curves import style_of
 from qmlstudio.views.learning.fields import Folded, SeriesList, form_of, said, tool_button
+from qmlstudio.views.learning.judging import JudgingForm
 from qmlstudio.widgets.column_combo import ColumnCombo
 from qmlstudio.widgets.flow_layout import FlowLayout
 from qmlstudio.widgets.parameter_form import ParameterForm
@@ -46,11 +43,10 @@ class SetupPanel(QWidget):
         self._store, self._engine = store, engine
         self._dark = False
         self._shown: tuple[Any, ...] = ()
-        self._touched_split = self._touched_sizes = False
         self._named: frozenset[str] = frozenset()
         self._make_list()
         self._make_series()
-        self._make_bench()
+        self.judging = JudgingForm(engine)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(6, 4, 6, 4)
@@ -62,7 +58,7 @@ class SetupPanel(QWidget):
         line.setFrameShape(QFrame.Shape.HLine)
         line.setFrameShadow(QFrame.Shadow.Sunken)
         column.addWidget(line)
-        column.addWidget(self._common)
+        column.addWidget(self.judging)
         column.addStretch(1)
         self.area = QScrollArea()
         self.area.setWidget(inside)
@@ -128,40 +124,6 @@ class SetupPanel(QWidget):
         self._rows.addRow(self.tr("Size"), self.size_box)
         self._rows.addRow(self.advice)
 
-    def _make_bench(self) -> None:
-        self.sizes = QLineEdit()
-        self.sizes.setToolTip(self.tr("Training structures: 100, 200, 400 or 100…1600 (doubling) or 1k"))
-        self.sizes.setAccessibleName(self.tr("Training sizes"))
-        self.repeats = QSpinBox()
-        self.repeats.setRange(1, 100)
-        self.repeats.setToolTip(self.tr("Splits that are drawn; bands need two or more"))
-        self.repeats.setAccessibleName(self.tr("Repeats"))
-        self.split = Folded(self.tr("How training and test structures are divided"), ParameterForm())
-        for cls in splits.REGISTRY.values():
-            self.split.box.addItem(cls.title, cls.name)
-        self.folds = Folded(self.tr("How training structures judge σ and λ"), ParameterForm())
-        for fold in folds.REGISTRY.values():
-            self.folds.box.addItem(fold.title, fold.name)
-        self.grid = ParameterForm()
-        self.grid_button = QToolButton()
-        self.grid_button.setText(self.tr("Grid"))
-        self.grid_button.setCheckable(True)
-        self.grid_button.setToolTip(self.tr("Which σ and λ are tried"))
-        self.grid_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.grid_button.setArrowType(Qt.ArrowType.RightArrow)
-        self.grid_button.setAutoRaise(True)
-        self.grid.setVisible(False)
-        self.proposal = said()
-        self._common = QWidget()
-        self._rows = form_of(self._common)
-        self._rows.addRow(self.tr("Sizes"), self.sizes)
-        self._rows.addRow(self.tr("Repeats"), self.repeats)
-        self._folded_row(self.tr("Split"), self.split)
-        self._rows.addRow(self.proposal)
-        self._folded_row(self.tr("Search"), self.folds)
-        self._rows.addRow(self.grid_button)
-        self._rows.addRow(self.grid)
-
     def _folded_row(self, text: str, widget: Folded) -> None:
         label = QLabel(text)
         label.setBuddy(widget.box)
@@ -184,14 +146,6 @@ class SetupPanel(QWidget):
         self.representation.form.value_changed.connect(partial(self._on_form_value_changed, "representation"))
         self.kernel.form.value_changed.connect(partial(self._on_form_value_changed, "kernel"))
         self.model.form.value_changed.connect(partial(self._on_form_value_changed, "model"))
-        self.sizes.editingFinished.connect(self._on_sizes_editing_finished)
-        self.repeats.valueChanged.connect(self._on_repeats_value_changed)
-        self.split.box.activated.connect(self._on_split_activated)
-        self.split.form.value_changed.connect(self._on_split_form_value_changed)
-        self.folds.box.activated.connect(self._on_folds_activated)
-        self.folds.form.value_changed.connect(self._on_folds_form_value_changed)
-        self.grid.value_changed.connect(self._on_grid_value_changed)
-        self.grid_button.toggled.connect(self._on_grid_button_toggled)
         self._engine.draft_changed.connect(self._refill)
         self._engine.advice_changed.connect(self._show_advice)
         self._store.columns_changed.connect(self._on_store_columns_changed)
@@ -202,8 +156,8 @@ class SetupPanel(QWidget):
     def set_dark(self, dark: bool) -> None:
         """Follow the window's theme."""
         self._dark = dark
-        for label in (self.advice, self.proposal):
-            label.setStyleSheet(f"color: {theme(dark).muted}")
+        self.advice.setStyleSheet(f"color: {theme(dark).muted}")
+        self.judging.set_dark(dark)
         self._shown = ()
         self._refill()
 
@@ -221,10 +175,9 @@ class SetupPanel(QWidget):
 
     def flush(self) -> None:
         """Take what is being typed as finished."""
-        for form in (self.representation, self.kernel, self.model, self.split, self.folds):
+        for form in (self.representation, self.kernel, self.model):
             form.form.flush()
-        self.grid.flush()
-        self._on_sizes_editing_finished()
+        self.judging.flush()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(230, 120)
@@ -263,7 +216,7 @@ class SetupPanel(QWidget):
     def _set_series(self, series: tuple[Series, ...], row: int) -> None:
         values: dict[str, Any] = {"series": series}
         dataset = self._store.dataset
-        if dataset is not None and not self._engine.draft.sizes and not self._touched_sizes:
+        if dataset is not None and not self._engine.draft.sizes and not self.judging.touched_sizes:
             values["sizes"] = default_sizes(len(dataset))
         self._engine.change(**values)
         self.list.setCurrentRow(max(row, 0) if series else -1)
@@ -347,51 +300,7 @@ class SetupPanel(QWidget):
 
     # -- what all have in common
 
-    def _on_sizes_editing_finished(self) -> None:
-        text = self.sizes.text().strip()
-        if text == shown_sizes(self._engine.draft.sizes):
-            return
-        try:
-            sizes = parse_sizes(text)
-        except ValueError as error:
-            self.sizes.setToolTip(f"⚠ {error}")
-            self.proposal.setText(f"⚠ {error}")
-            self.proposal.show()
-            return
-        self._touched_sizes = True
-        self._engine.change(sizes=sizes)
-
-    def _on_repeats_value_changed(self, value: int) -> None:
-        self._engine.change(repeats=value)
-
-    def _on_split_activated(self) -> None:
-        self._touched_split = True
-        self._engine.change(split=splits.REGISTRY[str(self.split.box.currentData())]())
-
-    def _on_split_form_value_changed(self, value: Any) -> None:
-        self._touched_split = True
-        self._engine.change(split=value)
-
-    def _on_folds_activated(self) -> None:
-        self._engine.change(folds=folds.REGISTRY[str(self.folds.box.currentData())]())
-
-    def _on_folds_form_value_changed(self, value: Any) -> None:
-        self._engine.change(folds=value)
-
-    def _on_grid_value_changed(self, value: Any) -> None:
-        # what was widened by hand stands in lists that a form would not touch
-        self._engine.change(grid=replace(value, factors=(), lambdas=()))
-
-    def _on_grid_button_toggled(self, opened: bool) -> None:
-        self._show_grid()
-        self.grid.setVisible(opened)
-        self.grid_button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
-
     # -- showing
-
-    def _show_grid(self) -> None:
-        if self.grid_button.isChecked():
-            self.grid.set_value(self._engine.draft.grid)
 
     def _first_target(self) -> str:
         columns, color = self._store.columns, self._store.session.coloring.color_by
@@ -407,7 +316,7 @@ class SetupPanel(QWidget):
 
     def _on_store_changed(self, names: frozenset[str]) -> None:
         if "dataset" in names:
-            self._touched_split = self._touched_sizes = False
+            self.judging.forget()
             self._fill_columns()
             self._adapt()
         elif "representation" in names:
@@ -460,14 +369,6 @@ class SetupPanel(QWidget):
             button.setEnabled(bool(labels))
         line = max(self.list.sizeHintForRow(0), self.list.fontMetrics().height() + 4)
         self.list.setFixedHeight(line * min(max(len(labels), 2), 5) + 6)
-        with QSignalBlocker(self.repeats):
-            self.repeats.setValue(draft.repeats)
-        if not self.sizes.hasFocus() or not self.sizes.isModified():
-            self.sizes.setText(shown_sizes(draft.sizes))
-        for folded, value in ((self.split, draft.split), (self.folds, draft.folds)):
-            folded.box.setCurrentIndex(folded.box.findData(value.name))
-            folded.show_value(value)
-        self._show_grid()
         self._show_series()
 
     def _show_series(self) -> None:
@@ -522,8 +423,3 @@ class SetupPanel(QWidget):
             text = f"{current.task.target} {text}" if not text.startswith("⚠") else text
         self.advice.setText(text)
         self.advice.setVisible(bool(text))
-        proposal = engine.proposal
-        self.proposal.setText("" if proposal is None else proposal.why)
-        self.proposal.setVisible(proposal is not None)
-        if proposal is not None and not self._touched_split and proposal.spec.name != engine.draft.split.name:
-            engine.change(split=proposal.spec)
