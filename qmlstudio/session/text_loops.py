@@ -19,7 +19,7 @@ HARD = 4096
 """Numbers of a run that may need Python's own conversion (more digits, larger exponents, nan)."""
 
 
-@njit(nogil=True, cache=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True)
 def parse_loop(
     text: Any, species: int, numbers: Any, codes: Any, hard: Any, exact: Any
 ) -> tuple[int, int]:  # pragma: no cover (compiled)

@@ -196,8 +196,8 @@ class MapOverlays(QObject):
         """Draw lines between pairs of points, at most 200; none: ``()``.
 
         Kinds: "feature" (neighbours among the features; solid), "map" (neighbours on the map; dotted), "false" (near on
-        the map only; dashed, with a cross at the end), "path" (steps of a path in their order; thick, numbered), "raises"
-        and "lowers" (training structures that make a prediction larger or smaller; the thicker the more they weigh).
+        the map only; dashed, with a cross at the end), "path" (steps of a path in their order; thick, numbered),
+        "raises" and "lowers" (training structures that make a prediction larger or smaller, the thicker the more).
 
         Raises
         ------

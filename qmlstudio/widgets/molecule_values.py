@@ -1,4 +1,4 @@
-"""Numbers on atoms: the bar that says what the colours mean. Painted over the structure, on the screen and in figures."""
+"""Numbers on atoms: the bar that says what the colours mean, over the structure on the screen and in figures."""
 
 from __future__ import annotations
 

@@ -92,7 +92,11 @@ def test_cancel_leaves_nothing(tmp_path: Path, keeper: Keeper) -> None:
     path = conformers(tmp_path / "ani.h5")
     for after in (0.0, 0.5, 0.9):
         seen = [0.0]
-        progress = Progress(lambda f, _: seen.append(f), lambda after=after, seen=seen: seen[-1] > after, interval=0.0)
+
+        def report(fraction: float, _message: str, seen: list[float] = seen) -> None:
+            seen.append(fraction)
+
+        progress = Progress(report, lambda after=after, seen=seen: seen[-1] > after, interval=0.0)
         with pytest.raises(Cancelled):
             open_dataset(str(path), progress, keeper)
         assert not list((tmp_path / "sets").iterdir())
@@ -100,8 +104,9 @@ def test_cancel_leaves_nothing(tmp_path: Path, keeper: Keeper) -> None:
 
 def test_progress_rises_to_the_end(tmp_path: Path, keeper: Keeper) -> None:
     path = str(conformers(tmp_path / "ani.h5"))
+    seen: list[float] = []
     for _ in range(2):
-        seen: list[float] = []
+        seen.clear()
         open_dataset(path, Progress(lambda f, _: seen.append(f), interval=0.0), keeper)
         assert seen == sorted(seen)
         assert seen[-1] == 1.0

@@ -16,7 +16,7 @@ from qmlstudio.progress import SILENT, Progress
 
 Floats = NDArray[np.float64]
 
-_FLOPS = 4e9
+_FLOPS = 2e9
 """Of one call, between which a cancel is heard."""
 _PANEL = 32
 _TILE = 1024

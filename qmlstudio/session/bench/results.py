@@ -270,7 +270,7 @@ def model_text(model: dict[str, Any]) -> str:
             if isinstance(value, dict):
                 parts.append(str(value.get("name", "")))
                 numbers(value)
-            elif isinstance(value, float):
+            elif isinstance(value, float) and key != "tolerance":
                 parts.append(f"{key}={value:.4g}")
 
     numbers(model)

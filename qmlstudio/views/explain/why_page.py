@@ -169,7 +169,9 @@ class WhyPage(QWidget):
         value = number(found.prediction, places)
         if found.deviation is not None:
             value += f" ± {number(found.deviation, places)}"
-        self.headline.setText(f"{shelf.target} = {value} {shelf.unit}".rstrip())
+        # word joiners keep a unit in one line
+        unit = shelf.unit.replace("/", "\u2060/\u2060")
+        self.headline.setText(f"{shelf.target} = {value} {unit}".rstrip())
         lines = []
         if np.isfinite(found.truth):
             error = found.prediction - found.truth
@@ -318,10 +320,10 @@ class WhyPage(QWidget):
                     f"{sign} {number(value, places, sign=True)}",
                     "warn" if value >= 0 else "plain",
                     self.tr("similarity {:.3f}").format(found.similarities[place]).replace("nan", "–"),
-                    self.tr("value"),
+                    "",
                     text,
                     self.tr(
-                        "{}\nadds {} {} to the prediction\nleft out: by how much the model would miss its value had it "
+                        "{}\nadds {} {} to the prediction; below stands its true value\nleft out: by how much the model would miss its value had it "
                         "not been learned from\nClick goes there, Ctrl+click pins"
                     ).format(name, number(value, places, sign=True), shelf.unit),
                 )

@@ -24,6 +24,7 @@ from qmlstudio.views.map.legends import fill_bar, fill_legend
 from qmlstudio.views.map.overlays import CLUSTER, Overlays
 from qmlstudio.widgets.cloud_map import CloudMap
 from qmlstudio.widgets.color_bar import ColorBar
+from qmlstudio.widgets.elided_label import ElidedLabel
 from qmlstudio.widgets.lasso import Tool
 from qmlstudio.widgets.legend import Legend
 from qmlstudio.widgets.map_toolbar import MapToolbar
@@ -78,7 +79,7 @@ class MapView(QWidget):
         self._note = QLabel()
         self._note.setVisible(False)
         self._note.setWordWrap(True)
-        self._count = QLabel()
+        self._count = ElidedLabel()
         self._quality = QualityChip()
         self._clear = QToolButton()
         self._clear.setText("✕")
