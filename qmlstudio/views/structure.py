@@ -175,8 +175,11 @@ class StructureView(QWidget):
         identifier = str(dataset.identifiers[active])
         self._title.setText(f"<b>{identifier}</b>  {structure.formula}")
         if dataset.ordered:
-            self.play_bar.set_count(len(dataset))
-            self.play_bar.set_frame(active)
+            # another count stops it, another frame sets its clock anew: not for the frames that it plays itself
+            if before is None or before[0] != dataset.fingerprint:
+                self.play_bar.set_count(len(dataset))
+            if self.play_bar.frame != active:
+                self.play_bar.set_frame(active)
         frames = before is not None and before[0] == dataset.fingerprint and dataset.ordered
         self._draw(structure, keep_camera=frames)
         self._show_measurement()

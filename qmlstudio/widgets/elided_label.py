@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 
 class ElidedLabel(QLabel):
-    """One line of text that is cut ("…") where there is no room; its tooltip has all of it, unless it has one of its own."""
+    """One line of text that is cut ("…") where there is no room; its tooltip has all of it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

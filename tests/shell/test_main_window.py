@@ -266,8 +266,12 @@ def test_frames_play(make_window: Make) -> None:
     window = make_window("builtin:ethanol_500K")
     assert window.structure_view.play_bar.isVisible()
     bar = window.structure_view.play_bar
+    shown: list[int] = []
+    bar.frame_changed.connect(shown.append)
     bar.play()
-    QTest.qWait(400)
+    QTest.qWait(600)
+    assert bar.is_playing
+    assert len(shown) > 2
     bar.pause()
     assert window.store.active is not None
     assert window.store.active > 0

@@ -323,7 +323,8 @@ class WhyPage(QWidget):
                     "",
                     text,
                     self.tr(
-                        "{}\nadds {} {} to the prediction; below stands its true value\nleft out: by how much the model would miss its value had it "
+                        "{}\nadds {} {} to the prediction; below stands its true value\n"
+                        "left out: by how much the model would miss its value had it "
                         "not been learned from\nClick goes there, Ctrl+click pins"
                     ).format(name, number(value, places, sign=True), shelf.unit),
                 )
