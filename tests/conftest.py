@@ -56,8 +56,16 @@ def _instances(*kinds: type) -> list[Any]:
     return _alive([o for o in gc.get_objects() if issubclass(type(o), kinds)])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def set_apart() -> Iterator[None]:
+    """What is there before a module's tests, hundreds of thousands of objects, is not searched after each of them."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
-def no_leaks() -> Iterator[None]:
+def no_leaks(set_apart: None) -> Iterator[None]:
     """Fail a test that leaves a new top-level widget, a running QThread or an active QTimer behind.
 
     A widget given to ``qtbot.addWidget`` is closed before this looks.
@@ -77,8 +85,9 @@ def no_leaks() -> Iterator[None]:
         _delete_later()
         leaked = [w for w in _top_level_widgets() if id(w) not in before]
     names = [f"{type(w).__name__} {w.objectName()!r}" for w in leaked]
-    threads = [t for t in _instances(QThread) if t.isRunning() and t is not QThread.currentThread()]
-    timers = [t for t in _instances(QTimer) if t.isActive()]
+    found = _instances(QThread, QTimer)
+    threads = [t for t in found if isinstance(t, QThread) and t.isRunning() and t is not QThread.currentThread()]
+    timers = [t for t in found if isinstance(t, QTimer) and t.isActive()]
     thread_names = [f"{type(t).__name__} {t.objectName()!r}" for t in threads]
     timer_names = [f"{type(t).__name__} of {type(t.parent()).__name__}, {t.interval()} ms" for t in timers]
     for widget in leaked:
