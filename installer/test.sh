@@ -98,8 +98,9 @@ if [[ -f "$SCRATCH/style.failed" ]]; then
 else
   failed+=("style") # it ended before its last line
 fi
-# Two halves side by side, the window's and the rest: neither needs more than a core. With arguments of your own, one run.
-WINDOW=(tests/app tests/shell tests/views tests/widgets)
+# Two halves side by side that take about as long, the window's with some of the rest: neither needs more than a core.
+# With arguments of your own, one run.
+WINDOW=(tests/app tests/shell tests/views tests/widgets tests/session tests/figures)
 run_tests() {
   if ((${#rest[@]})) && ! { "$fast" && ((${#rest[@]} == 2)); }; then
     "$PYTHON" -m pytest "${rest[@]}"
