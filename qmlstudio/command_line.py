@@ -507,8 +507,20 @@ def _features(options: argparse.Namespace) -> int:
     return 0
 
 
+def _info_params(path: str) -> int:
+    """A network's constants: a representation's parameters, no data."""
+    from qmlstudio.representations import AEV
+
+    print("environment vectors of a network (Represent → AEV of a .params file)")
+    for name, value in AEV.from_params_file(path).to_dict().items():
+        print(f"{name:<20} {value}")
+    return 0
+
+
 def _info(options: argparse.Namespace) -> int:
     options.no_progress = not sys.stderr.isatty()
+    if options.file.lower().endswith(".params"):
+        return _info_params(options.file)
     opened = _load(options.file, _progress(options))
     dataset = opened.dataset
     structures = dataset.structures

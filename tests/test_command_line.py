@@ -68,6 +68,14 @@ def test_info(xyz: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"energy\s+–\s+per structure\s+-2.9 … -1", text)
 
 
+def test_info_of_a_networks_constants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "small.params"
+    lines = ("TM = 1", "Rcr = 5.2", "Rca = 3.0", "EtaR = [16.0]", "ShfR = [0.9,1.2]", "Zeta = [32.0]")
+    path.write_text("\n".join((*lines, "ShfZ = [0.2]", "EtaA = [8.0]", "ShfA = [0.9]", "Atyp = [H,C]")))
+    assert main(["info", str(path)]) == 0
+    assert re.search(r"Rca\s+3.0", capsys.readouterr().out)
+
+
 def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     text = capsys.readouterr().out

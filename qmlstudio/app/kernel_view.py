@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -76,6 +77,7 @@ class KernelEngine(QObject):
         self._failed_key = ""
         self._by, self._column = AS_IS, ""
         self._status = ""
+        self._ordering: Property | None = None
         self.memory_budget: int | None = None
         self.is_computing = False
         self.ground: Ground | None = None
@@ -206,15 +208,15 @@ class KernelEngine(QObject):
             return
         session = self._store.session
         kernel = self.kernel
-        left = tuple(sorted(str(e) for e in session.exclusions if e.active))
-        key = digest(GROUND, dataset.fingerprint, id(features), kernel.to_dict(), left)
+        mask = excluded(session.exclusions, len(dataset))
+        left = "" if mask is None else hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
+        key = digest(GROUND, dataset.fingerprint, id(features.array), kernel.to_dict(), left)
         if key == self._failed_key:
             return
         if key != self._ground_key:
             self._forget()
             self._ground_key = key
             self._set_status(self.tr("Preparing the kernel…"))
-            mask = excluded(session.exclusions, len(dataset))
             self._submit(GROUND, key, partial(_ground, features, dataset, kernel, mask), self._on_ground, 3)
             return
         if self.ground is not None:
@@ -224,6 +226,7 @@ class KernelEngine(QObject):
     def _update_order(self, ground: Ground, columns: Columns) -> None:
         by, name = self._by, self._column
         column = columns[name] if by == COLUMN and name in columns else None
+        self._ordering = column  # kept, so that no other column can have its id
         key = digest(ORDER, self._ground_key, by if column is not None or by != COLUMN else AS_IS, name, id(column))
         if key == self._order_key:
             return
@@ -268,10 +271,10 @@ class KernelEngine(QObject):
         )
 
     def _forget(self) -> None:
-        for slot in (GROUND, ORDER, TILES, SUMMARY):
-            self._runner.cancel(slot)
         had = self.ground is not None
         self._ground_key = self._order_key = ""
+        for slot in (GROUND, ORDER, TILES, SUMMARY):
+            self._runner.cancel(slot)
         self.ground, self.order, self.summary = None, None, None
         if had:
             self.ground_changed.emit()
@@ -297,6 +300,12 @@ class KernelEngine(QObject):
 
     def _on_runner_finished(self, handle: JobHandle, state: str) -> None:
         """Somebody cancelled it in the list of jobs."""
+        if not self._watched:
+            if state == "cancelled" and handle.slot == GROUND and self.ground is None:
+                self._ground_key = ""
+            if state == "cancelled" and handle.slot == ORDER:
+                self._order_key = ""
+            return
         if state != "cancelled" or any(h.slot == handle.slot and not h.is_finished for h in self._runner.jobs()):
             return
         if handle.slot == FEATURES and self.is_computing:

@@ -1,4 +1,4 @@
-"""The kernel matrix of a data set as a picture that is never computed whole: what is compared, in which order, by tiles.
+"""The kernel matrix of a data set as a picture that is never computed whole: whom it compares, in which order; tiles.
 
 A pixel is one pair of structures. Zoomed out the picture shows a sample of the rows and columns, every 2^level-th;
 zoomed in it shows them all.
@@ -52,7 +52,7 @@ def usual_kernel(representation: Representation) -> Kernel:
     known = {k.name: k for k in kernels_for(representation)}
     if not known:
         raise ValueError(f"{representation.title} has no kernel")
-    wished = "local-sum" if representation.local else "gaussian"
+    wished = "local_sum" if representation.local else "gaussian"
     if representation.name in FINGERPRINTS:
         wished = "tanimoto"
     elif representation.name in SUMS:
@@ -285,7 +285,7 @@ def _edges(pairs: Floats, bins: int) -> Floats:
     if not len(pairs):
         return np.linspace(0.0, 1.0, bins + 1)
     low, high = float(pairs.min()), float(pairs.max())
-    if low >= 0.0 and 0.3 < high <= 1.0 + 1e-9:
+    if low >= 0.0 and high <= 1.0 + 1e-9:
         low, high = 0.0, max(high, 1.0)
     if not high > low or not np.all(np.diff(np.linspace(low, high, bins + 1)) > 0):
         half = max(abs(low) * 1e-3, 1e-3)

@@ -258,8 +258,6 @@ class Actions(QObject):
             )
 
     def on_open_params(self) -> None:
-        from qmlstudio.representations import AEV
-
         window = self._window
         path, _ = QFileDialog.getOpenFileName(
             window,
@@ -267,8 +265,14 @@ class Actions(QObject):
             window.preferences.last_folder,
             self.tr("Parameters of ANI networks (*.params);;All files (*)"),
         )
-        if not path:
-            return
+        if path:
+            self.open_params(path)
+
+    def open_params(self, path: str) -> None:
+        """Take the constants of a network's environment vectors from its file."""
+        from qmlstudio.representations import AEV
+
+        window = self._window
         try:
             new = AEV.from_params_file(path)
         except (OSError, ValueError) as error:

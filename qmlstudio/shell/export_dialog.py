@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _last_spec = FigureSpec()
 LEARNING = ("curves", "parity", "search")
 """Views of the learning panel."""
+KERNEL = "kernel"
+"""View of the kernel panel."""
 
 
 class ExportDialog(QDialog):
@@ -54,6 +56,7 @@ class ExportDialog(QDialog):
             ("curves", self.tr("Learning curves")),
             ("parity", self.tr("Predicted against true values")),
             ("search", self.tr("Search of σ and λ")),
+            ("kernel", self.tr("Kernel matrix")),
         ):
             self._view.addItem(text, value)
         self._vision = QComboBox()
@@ -156,6 +159,8 @@ class ExportDialog(QDialog):
                 options["image"] = _pixels(canvas.grab_image(*image_size(spec), transparent=True))
         if view in LEARNING:
             options = {"learning": window.panels.learning.figure_inputs()}
+        if view == KERNEL:
+            options = {"kernel": window.panels.kernel.figure_inputs()}
         return {
             "view": view,
             "session": store.session,
@@ -262,7 +267,7 @@ def _tell(window: MainWindow, path: Path) -> None:
 def _render_preview(inputs: dict[str, Any], vision: Any, progress: Progress) -> bytes:
     from qmlstudio.figures import preview_png
 
-    figure = _figure(inputs)
+    figure = _figure(inputs, progress)
     progress.check()
     return preview_png(figure, inputs["spec"], dpi=160, vision=vision)
 
@@ -270,17 +275,21 @@ def _render_preview(inputs: dict[str, Any], vision: Any, progress: Progress) -> 
 def _write(inputs: dict[str, Any], path: str, progress: Progress) -> Path:
     from qmlstudio.figures import save
 
-    figure = _figure(inputs)
+    figure = _figure(inputs, progress)
     progress.check()
     recipe = {"session": inputs["session"].to_dict(), "view": inputs["view"]}
     return save(figure, path, inputs["spec"], recipe=recipe, title=_caption(inputs))
 
 
-def _figure(inputs: dict[str, Any]) -> Any:
+def _figure(inputs: dict[str, Any], progress: Progress) -> Any:
     if inputs["view"] in LEARNING:
         from qmlstudio.figures.learning import learning_figure
 
         return learning_figure(inputs["view"], inputs["spec"], **inputs["learning"])
+    if inputs["view"] == KERNEL:
+        from qmlstudio.figures.kernel import kernel_figure
+
+        return kernel_figure(inputs["spec"], **inputs["kernel"], progress=progress)
     from qmlstudio.figures.views import view_figure
 
     return view_figure(**inputs)
@@ -291,6 +300,10 @@ def _caption(inputs: dict[str, Any]) -> str:
         from qmlstudio.figures.learning import learning_caption
 
         return learning_caption(inputs["view"], inputs["dataset"], **inputs["learning"])
+    if inputs["view"] == KERNEL:
+        from qmlstudio.figures.kernel import kernel_caption
+
+        return kernel_caption(inputs["dataset"], **inputs["kernel"])
     from qmlstudio.figures.views import view_caption
 
     return view_caption(inputs["view"], inputs["session"], inputs["dataset"], inputs["results"]["columns"])

@@ -210,7 +210,10 @@ class MainWindow(QMainWindow):
 
     def open_paths(self, paths: Sequence[str], *_: object) -> None:
         """Open files, after asking what to do with unsaved changes of a named session."""
-        self.documents.open_paths(list(paths))
+        if len(paths) == 1 and paths[0].lower().endswith(".params"):  # no data: constants of a representation
+            self.actions_of_commands.open_params(paths[0])
+        else:
+            self.documents.open_paths(list(paths))
 
     def show_error(self, message: str, details: str = "") -> None:
         """Say what went wrong, in a box that does not block."""

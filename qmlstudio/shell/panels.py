@@ -23,6 +23,7 @@ from qmlstudio.views.explain import WhyView
 from qmlstudio.views.filters import FiltersView
 from qmlstudio.views.gallery import GalleryView
 from qmlstudio.views.jobs import JobsView
+from qmlstudio.views.kernel import KernelView
 from qmlstudio.views.learning import LearningView
 from qmlstudio.views.neighbors import NeighborsView
 from qmlstudio.views.selection import SelectionView
@@ -78,6 +79,7 @@ class Panels(QObject):
         self.doctor = DoctorView(store, runner)
         self.why = WhyView(store, runner, self.shelf)
         self.learning = LearningView(store, runner, self.shelf)
+        self.kernel = KernelView(store, runner)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setObjectName("central")
         self.splitter.addWidget(self.maps)
@@ -102,13 +104,15 @@ class Panels(QObject):
             self.series,
             self.why,
             self.learning,
+            self.kernel,
         )
-        self._stateful: dict[str, DatasetView | GalleryView | NeighborsView | WhyView | LearningView] = {
+        self._stateful: dict[str, DatasetView | GalleryView | NeighborsView | WhyView | LearningView | KernelView] = {
             "table": self.dataset,
             "gallery": self.gallery,
             "neighbors": self.neighbors,
             "why": self.why,
             "learning": self.learning,
+            "kernel": self.kernel,
         }
 
     def _make_docks(self) -> None:
@@ -128,6 +132,7 @@ class Panels(QObject):
             ("doctor", self.tr("Doctor"), self.doctor, LEFT),
             ("why", self.tr("Why"), self.why, RIGHT),
             ("learning", self.tr("Learning"), self.learning, BOTTOM),
+            ("kernel", self.tr("Kernel"), self.kernel, RIGHT),
         )
         first: dict[Qt.DockWidgetArea, QDockWidget] = {}
         for name, title, view, area in places:
@@ -176,6 +181,7 @@ class Panels(QObject):
         self.neighbors.set_memory_budget(budget)
         self.why.set_memory_budget(budget)
         self.learning.set_memory_budget(budget)
+        self.kernel.set_memory_budget(budget)
 
     def show_representations(self) -> None:
         """Offer what the registry has now."""

@@ -83,8 +83,9 @@ def test_degenerate_kernels_are_told(rng: np.random.Generator) -> None:
 def test_structures_along_a_line_are_put_in_its_order(rng: np.random.Generator, lift: float) -> None:
     places = rng.permutation(np.linspace(0, 1, 90))
     matrix = np.exp(-((places[:, None] - places[None, :]) ** 2) / 0.02) + lift
-    along = places[a.fiedler_order(matrix)]
-    assert np.all(np.diff(along) > 0) or np.all(np.diff(along) < 0)
+    for order in (a.fiedler_order(matrix), a.tree_order(matrix)):
+        along = places[order]
+        assert np.all(np.diff(along) > 0) or np.all(np.diff(along) < 0)
 
 
 def test_clusters_are_not_torn_apart(rng: np.random.Generator) -> None:
@@ -93,6 +94,17 @@ def test_clusters_are_not_torn_apart(rng: np.random.Generator) -> None:
     order = a.order_by_similarity(Gaussian(sigma=5.0), rows)
     assert sorted(order.tolist()) == list(range(80))
     assert np.count_nonzero(np.diff(which[order])) == 2
+
+
+def test_neighbours_in_the_order_are_alike(rng: np.random.Generator) -> None:
+    points = rng.normal(size=(150, 3))
+    matrix = Gaussian(sigma=1.0).matrix(Rows(points))
+
+    def beside(order: np.ndarray) -> float:
+        return float(np.diagonal(matrix[np.ix_(order, order)], 1).mean())
+
+    assert beside(a.tree_order(matrix)) > 2 * beside(np.arange(150))
+    assert beside(a.tree_order(matrix)) > beside(a.fiedler_order(matrix))
 
 
 def test_large_sets_are_ordered_by_their_first_component(
@@ -108,9 +120,10 @@ def test_large_sets_are_ordered_by_their_first_component(
 def test_edges() -> None:
     for n in (0, 1, 2):
         assert a.fiedler_order(np.eye(n)).tolist() == list(range(n))
-    assert sorted(a.fiedler_order(np.ones((6, 6))).tolist()) == list(range(6))
-    assert sorted(a.fiedler_order(np.zeros((6, 6))).tolist()) == list(range(6))
-    assert sorted(a.fiedler_order(np.eye(6)).tolist()) == list(range(6))
+        assert a.tree_order(np.eye(n)).tolist() == list(range(n))
+    for matrix in (np.ones((6, 6)), np.zeros((6, 6)), np.eye(6)):
+        assert sorted(a.fiedler_order(matrix).tolist()) == list(range(6))
+        assert sorted(a.tree_order(matrix).tolist()) == list(range(6))
 
 
 def test_an_order_can_be_cancelled(rng: np.random.Generator) -> None:

@@ -73,6 +73,10 @@ def test_constants_of_a_network(
     assert window.store.session.representation == chosen
     assert "small.params" in told[0]
     assert "3" in told[0]
+    path.write_text(PARAMS.replace("Rca = 3.5", "Rca = 3.0"))
+    window.open_paths([str(path)])  # dropped, or opened like a file of data
+    assert isinstance(new := window.store.session.representation, AEV)
+    assert new.Rca == 3.0
 
 
 def test_plug_ins_appear_and_broken_ones_are_told(

@@ -215,11 +215,53 @@ def fiedler_order(matrix: Floats, progress: Progress = SILENT) -> NDArray[np.int
             tol=1e-6,
             maxiter=200,
         )
-        second = vectors[:, 0]
+        second: Floats = vectors[:, 0].real
     except ArpackNoConvergence as stopped:
         # the order of a vector that is nearly the second is nearly as good
-        second = stopped.eigenvectors[:, 0] if stopped.eigenvectors.size else start * 0.0
+        second = stopped.eigenvectors[:, 0].real if stopped.eigenvectors.size else start * 0.0
     return _from_the_start(scale * second)
+
+
+def tree_order(matrix: Floats, progress: Progress = SILENT) -> NDArray[np.int64]:
+    """An order in which similar structures stand side by side, and groups of them form blocks.
+
+    The leaves of a hierarchical clustering (average linkage of the distances √(k_ii + k_jj − 2 k_ij)), whose branches
+    are turned so that they follow :func:`fiedler_order`: Z. Bar-Joseph et al., Bioinformatics 17, S22 (2001) turn them
+    so that neighbours are nearest, which is little better and takes the square of the time.
+
+    Parameters
+    ----------
+    matrix : (n, n) float64
+        Symmetric, finite.
+    """
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
+    n = len(matrix)
+    line = fiedler_order(matrix, progress)
+    if n < 3:
+        return line
+    own = np.diagonal(matrix)
+    squares = np.maximum(own[:, None] + own[None, :] - 2.0 * matrix, 0.0)
+    tree = linkage(np.sqrt(squareform(squares, checks=False)), "average")
+    progress.check()
+    places = np.empty(2 * n - 1)
+    places[line] = np.arange(n)
+    sizes = np.ones(2 * n - 1)
+    children = tree[:, :2].astype(np.int64)
+    for k, (left, right) in enumerate(children.tolist(), n):
+        sizes[k] = sizes[left] + sizes[right]
+        places[k] = (sizes[left] * places[left] + sizes[right] * places[right]) / sizes[k]
+    order: list[int] = []
+    waiting = [2 * n - 2]
+    while waiting:
+        node = waiting.pop()
+        if node < n:
+            order.append(node)
+            continue
+        first, second = sorted(children[node - n].tolist(), key=lambda child: float(places[child]))
+        waiting += [second, first]
+    return np.array(order, dtype=np.int64)
 
 
 def component_order(kernel: Kernel, rows: Rows, progress: Progress = SILENT, seed: int = 0) -> NDArray[np.int64]:
@@ -246,11 +288,11 @@ def component_order(kernel: Kernel, rows: Rows, progress: Progress = SILENT, see
 
 
 def order_by_similarity(kernel: Kernel, rows: Rows, progress: Progress = SILENT) -> NDArray[np.int64]:
-    """:func:`fiedler_order` of small sets, :func:`component_order` of large ones."""
+    """:func:`tree_order` of small sets, :func:`component_order` of large ones."""
     if len(rows) > MOST_SERIATED:
         return component_order(kernel, rows, progress)
     matrix = kernel.matrix(rows, progress=progress.part(0.0, 0.5), threads=1)
-    return fiedler_order(matrix, progress.part(0.5, 1.0))
+    return tree_order(matrix, progress.part(0.5, 1.0))
 
 
 def _from_the_start(places: Floats) -> NDArray[np.int64]:

@@ -41,7 +41,7 @@ def kernels_for(representation: Representation | None) -> list[type[Kernel]]:
 def kernel_for(representation: Representation) -> Kernel:
     """The kernel that a representation is mostly used with."""
     known = kernels_for(representation)
-    wished = "local-sum" if representation.local else "gaussian"
+    wished = "local_sum" if representation.local else "gaussian"
     if representation.name in FINGERPRINTS:
         wished = "tanimoto"
     elif representation.name in ("coulomb_matrix", "bag_of_bonds", "baml"):
