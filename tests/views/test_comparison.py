@@ -23,8 +23,8 @@ def view(rig: Any, qtbot: QtBot, qm9: Dataset) -> Iterator[ComparisonView]:
     view = ComparisonView(rig.store, rig.runner)
     qtbot.addWidget(view)
     view.resize(1120, 740)
-    view.show()
-    qtbot.waitExposed(view)
+    with qtbot.waitExposed(view):
+        view.show()
     yield view
     view.engine.close()
 

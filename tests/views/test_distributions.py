@@ -25,8 +25,8 @@ def view(rig: Any, qtbot: QtBot) -> Iterator[DistributionsView]:
     view = DistributionsView(rig.store, rig.runner)
     qtbot.addWidget(view)
     view.resize(900, 230)
-    view.show()
-    qtbot.waitExposed(view)
+    with qtbot.waitExposed(view):
+        view.show()
     yield view
     engine.deleteLater()
 

@@ -30,8 +30,8 @@ def view(rig: Any, qtbot: QtBot) -> Iterator[FiltersView]:
     view = FiltersView(rig.store, rig.runner)
     qtbot.addWidget(view)
     view.resize(300, 640)
-    view.show()
-    qtbot.waitExposed(view)
+    with qtbot.waitExposed(view):
+        view.show()
     yield view
     engine.deleteLater()
 

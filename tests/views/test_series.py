@@ -27,8 +27,8 @@ def view(rig: Any, md: Dataset, qtbot: QtBot) -> SeriesView:
     view = SeriesView(rig.store, rig.runner)
     qtbot.addWidget(view)
     view.resize(900, 260)
-    view.show()
-    qtbot.waitExposed(view)
+    with qtbot.waitExposed(view):
+        view.show()
     rig.open(md)
     QTest.qWait(30)
     return view

@@ -28,8 +28,8 @@ def cloud(qtbot):
     widget = CloudMap()
     qtbot.addWidget(widget)
     widget.resize(500, 450)
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 

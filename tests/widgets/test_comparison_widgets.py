@@ -17,8 +17,8 @@ A, B = SetStyle("one", "#0072b2", "solid", 0), SetStyle("two", "#d55e00", "dash"
 def shown(qtbot: QtBot, widget):  # type: ignore[no-untyped-def]
     qtbot.addWidget(widget)
     widget.resize(400, 300)
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 

@@ -19,8 +19,8 @@ def plot(qtbot: QtBot) -> CorrelationPlot:
     plot = CorrelationPlot()
     qtbot.addWidget(plot)
     plot.resize(600, 200)
-    plot.show()
-    qtbot.waitExposed(plot)
+    with qtbot.waitExposed(plot):
+        plot.show()
     plot.set_colors(LUT)
     values = np.array([[1.0, -0.5, 0.9], [-0.5, 1.0, np.nan], [0.9, np.nan, 1.0]])
     plot.set_matrix(values, ("gap", "mu", "alpha"), np.array([2, 0, 1]))
@@ -88,8 +88,8 @@ def test_lines_lie_where_they_should(qtbot: QtBot, screenshots: Path) -> None:
     plot = PairPlot()
     qtbot.addWidget(plot)
     plot.resize(500, 300)
-    plot.show()
-    qtbot.waitExposed(plot)
+    with qtbot.waitExposed(plot):
+        plot.show()
     plot.set_axes(("x", "y"))
     plot.set_points(np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]]))
     image = plot.grab().toImage()
@@ -118,8 +118,8 @@ def test_text_is_as_high_as_it_is_but_not_more_than_its_share(qtbot: QtBot) -> N
     layout.addStretch(1)
     layout.addWidget(strip)
     panel.resize(400, 300)
-    panel.show()
-    qtbot.waitExposed(panel)
+    with qtbot.waitExposed(panel):
+        panel.show()
     strip.set_text("one line")
     QTest.qWait(20)
     line = strip.fontMetrics().height()

@@ -57,8 +57,8 @@ def plot(qtbot: QtBot) -> DescriptorPlot:
     plot = DescriptorPlot()
     qtbot.addWidget(plot)
     plot.resize(330, 560)
-    plot.show()
-    qtbot.waitExposed(plot)
+    with qtbot.waitExposed(plot):
+        plot.show()
     return plot
 
 

@@ -80,8 +80,8 @@ def plot(qtbot: QtBot) -> DescriptorPlot:
     plot = DescriptorPlot()
     qtbot.addWidget(plot)
     plot.resize(320, 320)
-    plot.show()
-    qtbot.waitExposed(plot)
+    with qtbot.waitExposed(plot):
+        plot.show()
     return plot
 
 

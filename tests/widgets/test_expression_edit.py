@@ -12,8 +12,8 @@ from qmlstudio.widgets.expression_edit import ExpressionEdit
 def shown(qtbot: QtBot, widget: Any, width: int = 260) -> Any:
     qtbot.addWidget(widget)
     widget.resize(width, widget.sizeHint().height())
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 

@@ -13,8 +13,8 @@ LEFT = Qt.MouseButton.LeftButton
 def shown(qtbot: QtBot, widget: Any, width: int = 260) -> Any:
     qtbot.addWidget(widget)
     widget.resize(width, widget.sizeHint().height())
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 

@@ -22,8 +22,8 @@ def plot(qtbot: QtBot) -> HistogramPlot:
     plot = HistogramPlot()
     qtbot.addWidget(plot)
     plot.resize(700, 160)
-    plot.show()
-    qtbot.waitExposed(plot)
+    with qtbot.waitExposed(plot):
+        plot.show()
     plot.set_axes(np.linspace(0.0, 1.0, 11), "gap / Ha", "Ha")
     counts = np.array([0, 1, 5, 20, 50, 30, 10, 4, 2, 0])
     grid = np.linspace(0, 1, 200)

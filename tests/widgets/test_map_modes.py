@@ -24,8 +24,8 @@ def plot(qtbot):
     widget = ScatterMap()
     qtbot.addWidget(widget)
     widget.resize(600, 500)
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 

@@ -27,8 +27,8 @@ def plot(qtbot):
     widget = ScatterMap()
     qtbot.addWidget(widget)
     widget.resize(600, 500)
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 
@@ -325,8 +325,8 @@ def test_a_picture_of_everything(qtbot, screenshots, dark):
     widget = ScatterMap(dark=not dark)
     qtbot.addWidget(widget)
     widget.resize(640, 560)
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     overlays = MapOverlays(widget)
     xy, labels = groups(600, seed=3)
     widget.set_points(xy)
@@ -348,8 +348,8 @@ def test_overlays_lie_on_a_turning_cloud(qtbot):
     cloud = CloudMap()
     qtbot.addWidget(cloud)
     cloud.resize(500, 450)
-    cloud.show()
-    qtbot.waitExposed(cloud)
+    with qtbot.waitExposed(cloud):
+        cloud.show()
     overlays = MapOverlays(cloud)
     rng = np.random.default_rng(0)
     labels = np.arange(300) % 3

@@ -61,8 +61,8 @@ def canvas(qtbot: Any) -> MoleculeCanvas:
     widget.set_structure(ETHANE, ETHANE_POSITIONS, (bonds.pairs, bonds.orders))
     # both carbons are seen from here
     widget.set_camera(widget.camera.along("z"))
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 

@@ -64,8 +64,8 @@ def form(qtbot: QtBot) -> ParameterForm:
     form = ParameterForm(Method())
     qtbot.addWidget(form)
     form.resize(300, 400)
-    form.show()
-    qtbot.waitExposed(form)
+    with qtbot.waitExposed(form):
+        form.show()
     form.activateWindow()
     return form
 

@@ -19,8 +19,8 @@ def bar(qtbot: Any) -> PlayBar:
     widget = PlayBar()
     qtbot.addWidget(widget)
     widget.set_count(100)
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 

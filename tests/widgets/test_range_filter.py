@@ -15,8 +15,8 @@ PLAIN = Qt.KeyboardModifier.NoModifier
 def shown(qtbot: QtBot, widget: Any, width: int = 260) -> Any:
     qtbot.addWidget(widget)
     widget.resize(width, widget.sizeHint().height())
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 
