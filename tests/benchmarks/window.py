@@ -33,6 +33,7 @@ WORKS = (
     "warm_up",
     "stalls",
     "map",
+    "frames",
     "hover",
     "click",
     "lasso",
