@@ -33,7 +33,7 @@ from qmlstudio.session.comparison.result import smoothed
 from qmlstudio.session.comparison.sets import energy_column, energy_columns, force_column
 from qmlstudio.session.stages import TooLargeError
 
-ANI = Path("/work/shared/data/ani1/ani_gdb_s01.h5")
+ANI = Path(__file__).resolve().parents[3] / "shared" / "data" / "ani1" / "ani_gdb_s01.h5"
 SPEC = ComparisonSpec()
 
 
