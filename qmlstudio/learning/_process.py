@@ -6,12 +6,13 @@ interpreter's lock stands the window still.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qmlstudio.progress import Progress
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Result = TypeVar("Result")
 
@@ -36,6 +37,8 @@ def in_process(work: Callable[..., Result], arguments: tuple[Any, ...], progress
     Exception
         Whatever `work` raised.
     """
+    import multiprocessing  # 40 ms, which the window's start need not take
+
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_serve, args=(theirs, work, arguments), daemon=True)
